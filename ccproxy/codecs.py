@@ -1,0 +1,203 @@
+"""This module is the seams of the house: what a decoder, a stage, an encoder, a dialect and an upstream must do.
+
+Two families of codecs, dialects and upstreams, meet here and nowhere else; neither knows the other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
+
+from attrs import field, frozen
+
+from ccproxy.errors import ProxyError
+from ccproxy.events import Event
+from ccproxy.prompt import Note, Prompt, View
+
+
+@frozen
+class Key:
+    """A caller's API key. It lives as long as its request, and shows itself to nobody but the upstream."""
+
+    _secret: str = field(repr=False)
+
+    def reveal(self) -> str:
+        """The key itself, for the upstream's ``Authorization`` header only."""
+        return self._secret
+
+    def derive(self, label: bytes, *, size: int = 16) -> bytes:
+        """Bytes that only a holder of the key can compute: BLAKE2b of ``label``, keyed with the key.
+
+        Args:
+            label: What the bytes are for.
+            size: How many bytes, at most 64.
+        """
+        key = hashlib.blake2b(self._secret.encode(), digest_size=64).digest()
+        return hashlib.blake2b(label, key=key, digest_size=size).digest()
+
+    def digest(self) -> str:
+        """A name for the key in tables and logs, from which the key cannot be found."""
+        return self.derive(b"ccproxy key digest", size=8).hex()
+
+
+@frozen
+class Identity:
+    """Who asks the upstream, completed by what only the running daemon knows.
+
+    Attributes:
+        key: The caller's key.
+        session: UUID of the conversation.
+        version: Client version that the upstream expects.
+        trace_id: 32 hex digits of a W3C trace context.
+        span_id: 16 hex digits, new for each request.
+        date: Today in UTC, ``YYYY-MM-DD``.
+        zero_data_retention: Whether the caller asked for routing without retention.
+    """
+
+    key: Key
+    session: str
+    version: str
+    trace_id: str
+    span_id: str
+    date: str
+    zero_data_retention: bool = False
+
+
+@frozen
+class HTTPRequest:
+    """A request to the upstream as a value; ``headers`` hold the key, and so they hide from ``repr``."""
+
+    method: str
+    url: str
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
+    body: bytes = field(default=b"", repr=False)
+    notes: tuple[Note, ...] = ()
+
+
+@frozen
+class Model:
+    """One model of the upstream's list; None is unknown."""
+
+    id: str
+    name: str | None = None
+    owner: str = "command-code"
+    created: int = 0
+    context_length: int | None = None
+    max_output: int | None = None
+    endpoints: tuple[str, ...] = ()
+
+
+@frozen
+class Turn:
+    """What an encoder must know of a turn before its first event.
+
+    Attributes:
+        id: Random token, unique per turn; dialects put their own prefix before it.
+        created: Unix time, seconds.
+        model: The model id that the client asked for.
+        view: What the client asked to see.
+    """
+
+    id: str
+    created: int
+    model: str
+    view: View = View()
+
+
+class Decoder(Protocol):
+    """Upstream bytes to events. It never raises: what cannot be understood becomes `ccproxy.events.Failed`."""
+
+    def feed(self, data: bytes) -> Iterable[Event]:
+        """Take the next bytes, cut anywhere, and say what they complete."""
+
+    def end(self) -> Iterable[Event]:
+        """Take the end of the stream; without a finish it is a failure."""
+
+
+class Stage(Protocol):
+    """Events to events, between decoder and encoder."""
+
+    def feed(self, event: Event) -> Iterable[Event]:
+        """Take one event and say what becomes of it."""
+
+
+class Encoder(Protocol):
+    """Events to client bytes; ``b""`` means that there is nothing to send yet.
+
+    An encoder of a document says nothing before `ccproxy.events.Finished`, and then everything.
+    """
+
+    content_type: str
+
+    def encode(self, event: Event) -> bytes:
+        """Say one event in the dialect; `ccproxy.events.Failed` becomes the dialect's in-band error."""
+
+    def ping(self) -> bytes:
+        """Something harmless that keeps the client waiting, in the dialect's own form."""
+
+
+class Dialect(Protocol):
+    """One client-facing API."""
+
+    name: str
+    paths: Sequence[str]
+
+    def speaks(self, headers: Mapping[str, str]) -> bool:
+        """Whether lower-cased request headers alone show that the client expects this dialect."""
+
+    def parse(self, body: bytes) -> Prompt:
+        """Read a request body.
+
+        Raises:
+            ProxyError: `Kind.INVALID_REQUEST`, with the field that is wrong.
+        """
+
+    def encoder(self, turn: Turn, *, stream: bool) -> Encoder:
+        """Make the encoder of one turn."""
+
+    def refusal(self, error: ProxyError) -> bytes:
+        """The JSON body of a response that is not 200."""
+
+    def model(self, model: Model) -> bytes:
+        """One model, as ``GET /v1/models/{id}`` shows it."""
+
+    def models(self, models: Sequence[Model]) -> bytes:
+        """The list of models, as ``GET /v1/models`` shows it."""
+
+
+class Upstream(Protocol):
+    """One server-facing API."""
+
+    def credential(self, headers: Mapping[str, str]) -> Key:
+        """Find the caller's key in lower-cased request headers.
+
+        Raises:
+            ProxyError: `Kind.AUTHENTICATION`, when there is none that the upstream could know.
+        """
+
+    def generate(self, prompt: Prompt, identity: Identity) -> HTTPRequest:
+        """Say a prompt in the upstream's language.
+
+        Raises:
+            ProxyError: `Kind.INVALID_REQUEST`, for what cannot be said in it.
+        """
+
+    def decoder(self) -> Decoder:
+        """Make the decoder of one answer."""
+
+    def diagnose(self, status: int, headers: Mapping[str, str], body: bytes) -> ProxyError:
+        """Name the cause of an answer that is not 200; ``headers`` are lower-cased, ``body`` may be cut short."""
+
+    def models_request(self) -> HTTPRequest:
+        """The request for the list of models."""
+
+    def parse_models(self, body: bytes) -> Sequence[Model]:
+        """Read the list of models.
+
+        Raises:
+            ProxyError: `Kind.UPSTREAM`, when it is not one.
+        """
+
+    def fallback_models(self) -> Sequence[Model]:
+        """The list to show while the live one cannot be had."""

@@ -1,0 +1,174 @@
+"""This module is the vocabulary of a request: what was asked, free of any client's or upstream's spelling.
+
+A dialect parses a body into a `Prompt`; an upstream turns a `Prompt` into its own request. Nothing in here is repaired yet: a prompt
+is the conversation as the client sent it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import TypeAlias
+
+from attrs import field, frozen
+
+
+class Role(Enum):
+    """Who speaks in a message."""
+
+    SYSTEM = "system"
+    USER = "user"
+    ASSISTANT = "assistant"
+    TOOL = "tool"
+
+
+class Effort(Enum):
+    """How hard the model should think, in rising order."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    XHIGH = "xhigh"
+    MAX = "max"
+
+
+@frozen
+class Text:
+    """Visible text."""
+
+    text: str = field(repr=False)
+
+
+@frozen
+class Image:
+    """A picture, inline: ``data`` is base64 text, ``media_type`` such as ``image/png``."""
+
+    media_type: str
+    data: str = field(repr=False)
+
+
+@frozen
+class Reasoning:
+    """Reasoning of an earlier turn, given back by the client."""
+
+    text: str = field(repr=False)
+
+
+@frozen
+class ToolCall:
+    """A call that the model made in an earlier turn; ``arguments`` is JSON text as the client holds it, perhaps broken."""
+
+    call_id: str
+    name: str
+    arguments: str = field(repr=False)
+
+
+@frozen
+class ToolResult:
+    """What the client's tool answered to the call ``call_id``."""
+
+    call_id: str
+    content: tuple[Text | Image, ...]
+    is_error: bool = False
+
+
+Part: TypeAlias = Text | Image | Reasoning | ToolCall | ToolResult
+
+
+@frozen
+class Message:
+    """One message of the conversation."""
+
+    role: Role
+    parts: tuple[Part, ...]
+
+
+@frozen
+class Tool:
+    """A tool that the client offers; ``schema`` is the JSON Schema of its arguments, passed through untouched."""
+
+    name: str
+    description: str | None
+    schema: Mapping[str, object] = field(repr=False)
+
+
+class Choice(Enum):
+    """How free the model is to call tools."""
+
+    AUTO = "auto"
+    NONE = "none"
+    REQUIRED = "required"
+    NAMED = "named"
+
+
+@frozen
+class ToolChoice:
+    """The client's rule for tool calls; ``name`` is set when the choice is `Choice.NAMED`."""
+
+    choice: Choice
+    name: str = ""
+
+
+class NoteCode(Enum):
+    """What we did to a request that its sender may want to know: a fixed vocabulary."""
+
+    IGNORED = "ignored-fields"
+    SERVER_TOOL_DROPPED = "server-tool-dropped"
+    TOOL_CHOICE_DROPPED = "tool-choice-dropped"
+    TOOL_RENAMED = "tool-renamed"
+    MAX_TOKENS_CLAMPED = "max-tokens-clamped"
+    EFFORT_DROPPED = "effort-dropped"
+    EFFORT_CLAMPED = "effort-clamped"
+    SAMPLING_DROPPED = "sampling-dropped"
+    RESULT_MISSING = "tool-result-missing"
+    RESULT_ORPHANED = "tool-result-orphaned"
+    RESULT_DUPLICATE = "tool-result-duplicate"
+    CALL_DUPLICATE = "tool-call-duplicate"
+    ARGUMENTS_REPAIRED = "tool-arguments-repaired"
+    EMPTY_DROPPED = "empty-message-dropped"
+    IMAGE_MOVED = "tool-image-moved"
+    REASONING_DROPPED = "reasoning-dropped"
+    BILLING_HEADER_DROPPED = "billing-header-dropped"
+    SYSTEM_TAGGED = "system-message-tagged"
+
+
+@frozen
+class Note:
+    """One thing that was ignored, clamped, renamed or repaired.
+
+    ``subjects`` are the request's fields that it happened to; they are the client's text and leave only in a reply to that client.
+    """
+
+    code: NoteCode
+    subjects: tuple[str, ...] = ()
+
+
+@frozen
+class View:
+    """What the client asked to see of the answer."""
+
+    usage_apart: bool = False
+    """Usage comes in a chunk of its own at the end (``stream_options.include_usage``)."""
+    reasoning: bool = True
+    """Reasoning is shown rather than only keeping the stream alive."""
+
+
+@frozen
+class Prompt:
+    """One request for one turn, as asked.
+
+    ``max_tokens`` counts tokens; None in any field means that the client left it open.
+    """
+
+    model: str
+    messages: tuple[Message, ...]
+    stream: bool = False
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice | None = None
+    parallel_tool_calls: bool | None = None
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    effort: Effort | None = None
+    view: View = View()
+    notes: tuple[Note, ...] = ()
