@@ -1,0 +1,179 @@
+"""This module is the reading of a client's JSON object, with errors that name the field.
+
+Both dialects read bodies of the same nature: known fields of a certain type, and unknown fields that are ignored but counted. A `Fields`
+knows its own place in the body (``messages[2].content``), gives each field in the type that was asked for, and remembers which fields
+nobody asked for. A field that is ``null`` counts as absent.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+from ccproxy.errors import Kind, ProxyError
+from ccproxy.framing import MalformedJSONError, dumps, loads
+from ccproxy.prompt import Image
+
+_T = TypeVar("_T", str, bool, list[Any], dict[str, Any])
+_TYPE_NAMES = {str: "a string", bool: "true or false", list: "an array", dict: "an object"}
+_LONGEST_MODEL_ID = 256
+_DATA_URL = re.compile(r"data:(?P<type>[\w.+-]+/[\w.+-]+)(?:;[\w.+-]+=[^;,]*)*;base64,", re.ASCII | re.IGNORECASE)
+
+
+def invalid(message: str, field: str) -> ProxyError:
+    """The error for a field that is wrong."""
+    return ProxyError(Kind.INVALID_REQUEST, f"{field}: {message}" if field else message, field=field or None)
+
+
+def body(data: bytes) -> Fields:
+    """Read a request body, which has to be a JSON object.
+
+    Raises:
+        ProxyError: `Kind.INVALID_REQUEST`.
+    """
+    try:
+        value = loads(data)
+    except MalformedJSONError as error:
+        raise invalid(f"The request body is not valid JSON: {error}.", "") from None
+    if not isinstance(value, dict):
+        raise invalid("The request body has to be a JSON object.", "")
+    return Fields(value, "")
+
+
+def model_of(body: Fields) -> str:
+    """The model that a request body names."""
+    model = body.required_string("model")
+    if len(model) > _LONGEST_MODEL_ID:
+        raise invalid(f"has to be at most {_LONGEST_MODEL_ID} characters long.", body.at("model"))
+    return model
+
+
+def arguments_of(value: object) -> str:
+    """A call's arguments in a history as JSON text: some clients keep a string, some the object."""
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else dumps(value).decode()
+
+
+class Fields:
+    """One JSON object of a request body. Every reading method raises `ProxyError` with the field's place."""
+
+    def __init__(self, value: dict[str, Any], place: str) -> None:
+        self.place = place
+        self._value = value
+        self._read: set[str] = set()
+
+    def at(self, name: str) -> str:
+        """The place of one field, as an error names it."""
+        return f"{self.place}.{name}" if self.place else name
+
+    def has(self, name: str) -> bool:
+        """Whether the field is there and not null."""
+        self._read.add(name)
+        return self._value.get(name) is not None
+
+    def raw(self, name: str) -> Any:  # noqa: ANN401 - whatever the client sent
+        """The field as it came, or None."""
+        self._read.add(name)
+        return self._value.get(name)
+
+    def string(self, name: str) -> str | None:
+        """A string, or None."""
+        return self._typed(name, str)
+
+    def boolean(self, name: str) -> bool | None:
+        """A boolean, or None."""
+        return self._typed(name, bool)
+
+    def integer(self, name: str, *, least: int) -> int | None:
+        """A whole number of at least ``least``, or None; 64000.0 is one too, as some clients write it so."""
+        value = self._number(name)
+        if value is None:
+            return None
+        if value != value // 1:
+            raise invalid("has to be a whole number.", self.at(name))
+        if value < least:
+            raise invalid(f"has to be at least {least}.", self.at(name))
+        return int(value)
+
+    def number(self, name: str, *, least: float, most: float) -> float | None:
+        """A number from ``least`` to ``most``, or None."""
+        value = self._number(name)
+        if value is not None and not least <= value <= most:
+            raise invalid(f"has to be a number from {least:g} to {most:g}.", self.at(name))
+        return value
+
+    def array(self, name: str) -> list[Any] | None:
+        """An array, or None."""
+        return self._typed(name, list)
+
+    def object(self, name: str) -> Fields | None:
+        """An object to be read in turn, or None."""
+        value = self._typed(name, dict)
+        return None if value is None else Fields(value, self.at(name))
+
+    def mapping(self, name: str) -> dict[str, Any] | None:
+        """An object that is passed on unread, or None."""
+        return self._typed(name, dict)
+
+    def objects(self, name: str) -> Iterator[Fields]:
+        """The elements of an array of objects; none when the array is absent."""
+        for index, value in enumerate(self.array(name) or ()):
+            place = f"{self.at(name)}[{index}]"
+            if not isinstance(value, dict):
+                raise invalid("has to be an object.", place)
+            yield Fields(value, place)
+
+    def required_string(self, name: str) -> str:
+        """A string that has to be there and not be empty."""
+        value = self.string(name)
+        if not value:
+            raise invalid("is required.", self.at(name))
+        return value
+
+    def required_text(self, name: str) -> str:
+        """A string that has to be there and may be empty."""
+        value = self.string(name)
+        if value is None:
+            raise invalid("is required.", self.at(name))
+        return value
+
+    def ignore(self, *names: str) -> None:
+        """Count fields as known although they change nothing here."""
+        self._read.update(names)
+
+    def unread(self) -> tuple[str, ...]:
+        """The places of the fields that nobody asked for."""
+        return tuple(self.at(name) for name in self._value if name not in self._read)
+
+    def _typed(self, name: str, wanted: type[_T]) -> _T | None:
+        value = self.raw(name)
+        if value is None:
+            return None
+        if not isinstance(value, wanted):
+            raise invalid(f"has to be {_TYPE_NAMES[wanted]}.", self.at(name))
+        return value
+
+    def _number(self, name: str) -> float | None:
+        value = self.raw(name)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or abs(value) == float("inf"):
+            raise invalid("has to be a number.", self.at(name))
+        return value
+
+
+def image_from_data_url(url: str, place: str) -> Image:
+    """Read an inline image.
+
+    Raises:
+        ProxyError: It is the address of a remote image, which is never fetched, or not base64.
+    """
+    head = _DATA_URL.match(url)
+    if head is None:
+        raise invalid(
+            "has to be a data URL (data:image/png;base64,...). Remote images are not fetched, and the upstream ignores them.",
+            place,
+        )
+    return Image(head["type"].lower(), url[head.end() :])
