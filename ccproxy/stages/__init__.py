@@ -1,0 +1,1 @@
+"""Stages rewrite a turn's events between decoder and encoder."""

@@ -1,0 +1,156 @@
+"""This module is one turn, from upstream bytes to client bytes: decoder, stages, encoder, and the grammar that they keep.
+
+The grammar: a turn is OPEN until it finished, failed or ended; then it is SETTLED and drops whatever follows. It ends well only if
+it said something and every call that it began is complete, and its reason follows from what was said, not from what the upstream
+claims: a completed call means `FinishReason.TOOL_CALLS`, none means that it is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from attrs import evolve
+
+from ccproxy.codecs import Decoder, Encoder, Stage
+from ccproxy.errors import Kind, ProxyError
+from ccproxy.events import (
+    Event,
+    Failed,
+    Finished,
+    FinishReason,
+    ReasoningDelta,
+    TextDelta,
+    TextEnded,
+    TextStarted,
+    ToolArguments,
+    ToolEnded,
+    ToolStarted,
+    Usage,
+)
+
+
+class Translator:
+    """Bytes in, bytes out, for one attempt at one turn.
+
+    Attributes:
+        outcome: How the turn ended; None while it is open.
+        decisive: The turn said something that the client's status may depend on.
+        text_open: A text block is open: the upstream should be talking.
+    """
+
+    def __init__(self, decoder: Decoder, stages: Sequence[Stage], encoder: Encoder) -> None:
+        self.outcome: Finished | Failed | None = None
+        self.decisive = False
+        self.text_open = False
+        self._decoder = decoder
+        self._stages = stages
+        self._encoder = encoder
+        self._grammar = _Grammar()
+
+    def feed(self, data: bytes) -> bytes:
+        """Take upstream bytes and give the client bytes that they make, of all their events together.
+
+        A failure is not among these bytes: before the first byte it is an exception and after it a frame, and which of the two is
+        the caller's to know. `outcome` holds it, and `fail` frames it.
+        """
+        if self.outcome is not None:
+            return b""
+        return self._encode(self._decoder.feed(data))
+
+    def end(self) -> bytes:
+        """Take the end of the upstream's answer; it settles the turn."""
+        if self.outcome is not None:
+            return b""
+        return self._encode(self._decoder.end())
+
+    def fail(self, error: ProxyError) -> bytes:
+        """Say in the dialect's own form that the turn failed, after what a stage may still hold, and settle it."""
+        held: list[Event] = []
+        spent = Usage()
+        if isinstance(self.outcome, Failed):
+            spent = self.outcome.usage
+        else:
+            held = [event for event in self._staged(Failed(error)) if not isinstance(event, Failed)]
+        self.outcome = Failed(error, spent)
+        return b"".join(self._encoder.encode(event) for event in (*held, self.outcome))
+
+    def ping(self) -> bytes:
+        """Something harmless that keeps the client waiting."""
+        return self._encoder.ping()
+
+    def _encode(self, events: Iterable[Event]) -> bytes:
+        frames: list[bytes] = []
+        for event in events:
+            for said in self._staged(event):
+                checked = self._grammar.check(said)
+                self._note(checked)
+                if isinstance(checked, Failed):
+                    return b"".join(frames)
+                frames.append(self._encoder.encode(checked))
+                if self.outcome is not None:
+                    return b"".join(frames)
+        return b"".join(frames)
+
+    def _staged(self, event: Event) -> Iterable[Event]:
+        events: Iterable[Event] = (event,)
+        for stage in self._stages:
+            events = [said for item in events for said in stage.feed(item)]
+        return events
+
+    def _note(self, event: Event) -> None:
+        match event:
+            case TextDelta():
+                self.decisive = self.text_open = True
+            case TextStarted():
+                self.text_open = True
+            case TextEnded():
+                self.text_open = False
+            case Finished() | Failed():
+                self.text_open = False
+                self.decisive = True
+                self.outcome = event
+            case _:
+                self.text_open = False
+                self.decisive = True
+
+
+class _Grammar:
+    """What was said so far, and what may therefore follow."""
+
+    def __init__(self) -> None:
+        self._spoke = False
+        self._called = False
+        self._open_calls: set[str] = set()
+
+    def check(self, event: Event) -> Event:
+        match event:
+            case TextDelta() | ReasoningDelta() | ToolArguments():
+                self._spoke = True
+            case ToolStarted(call_id):
+                self._spoke = True
+                self._open_calls.add(call_id)
+            case ToolEnded(call_id):
+                self._called = True
+                self._open_calls.discard(call_id)
+            case Finished():
+                return self._finish(event)
+        return event
+
+    def _finish(self, finished: Finished) -> Finished | Failed:
+        reason = finished.reason
+        if self._open_calls:
+            return Failed(_cut_call(reason), finished.usage)
+        if not self._spoke and reason is not FinishReason.LENGTH:
+            return Failed(ProxyError(Kind.UPSTREAM, "The upstream finished without any output."), finished.usage)
+        if reason in (FinishReason.STOP, FinishReason.TOOL_CALLS):
+            reason = FinishReason.TOOL_CALLS if self._called else FinishReason.STOP
+        return evolve(finished, reason=reason)
+
+
+def _cut_call(reason: FinishReason) -> ProxyError:
+    if reason is FinishReason.LENGTH:
+        message = (
+            "The answer reached its token limit inside a tool call, which is therefore incomplete. Raise max_tokens."
+        )
+        return ProxyError(Kind.UPSTREAM, message, retryable=False)
+    return ProxyError(Kind.UPSTREAM, "The upstream finished inside a tool call, which is therefore incomplete.")
