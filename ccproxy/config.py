@@ -1,0 +1,281 @@
+"""This module is the configuration: one frozen value, made from defaults < file < environment < options.
+
+Each setting is declared once, as an attribute of `Config`. From that declaration come its key in the file (the
+attribute's name in camelCase), its environment variable (``CCPROXY_`` and the name in capitals; an empty variable
+counts as unset), its option (``--`` and the name with hyphens), its parser, and its row in the documentation.
+
+Error messages end up in logs and in bug reports, so they never echo a value that may be a secret.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache, partial
+from typing import TypeVar
+
+from attrs import field, fields, frozen
+
+from ccproxy.shapes import (
+    BASE_URL,
+    BYTES,
+    COUNT,
+    ENDPOINTS,
+    FLAG,
+    FORMAT,
+    HEADER,
+    HOST,
+    LEVEL,
+    MILLISECONDS,
+    PORT,
+    SECONDS,
+    TEXT,
+    URL,
+    Shape,
+)
+
+_T = TypeVar("_T")
+
+_PREFIX = "CCPROXY_"
+_FILE_NAME = "config.json"
+_SHOWN_LENGTH = 60
+_SECRET = re.compile(r"user_|sk-|bearer|://.*@|(?=[a-z_-]*[0-9])[a-z0-9_-]{32,}", re.IGNORECASE)
+_SEARCHED_LENGTH = 1000
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; the text is one line that names the source and the field."""
+
+
+def _setting(default: _T, shape: Shape, help_text: str, *short_names: str) -> _T:
+    """Declare a setting; ``short_names`` are further environment variables, weaker than the prefixed one."""
+    return field(default=default, metadata={"shape": shape, "help": help_text, "short_names": short_names})
+
+
+@frozen(kw_only=True)
+class Config:
+    """All settings; a limit of time, size or number that is 0 is off."""
+
+    port: int = _setting(3000, PORT, "port to listen on", "PORT")
+    host: str = _setting("0.0.0.0", HOST, "address to listen on", "HOST")  # noqa: S104 - a server for a whole network
+    listen: tuple[str, ...] = _setting((), ENDPOINTS, "Twisted endpoints to listen on, in place of host and port")
+    api_base: str = _setting("https://api.commandcode.ai", BASE_URL, "where the upstream is", "CC_API_BASE")
+    project_slug: str = _setting("cc-proxy", HEADER, "what x-project-slug says", "PROJECT_SLUG")
+    user_agent: str = _setting("", HEADER, "what User-Agent says; empty: not sent")
+    zero_data_retention: bool = _setting(False, FLAG, "ask the upstream to keep nothing (x-cmd-zdr)")
+    cli_version: str = _setting("", HEADER, "client version to report; empty: the one that versionUrl publishes")
+    version_url: str = _setting(
+        "https://cdn.jsdelivr.net/npm/command-code/package.json", URL, "a JSON document with the current version"
+    )
+    version_refresh_interval: float = _setting(86400.0, SECONDS, "how often versionUrl is read")
+    use_provider_models: bool = _setting(
+        True, FLAG, "fetch the model list; false: the built-in one", "CC_USE_PROVIDER_MODELS"
+    )
+    model_refresh_interval_ms: int = _setting(300_000, MILLISECONDS, "how often the model list is fetched")
+    refresh_timeout: float = _setting(10.0, SECONDS, "longest time for one such refresh")
+    strict: bool = _setting(False, FLAG, "refuse unknown request fields instead of ignoring them")
+    simulator: bool = _setting(False, FLAG, "answer from the built-in simulator instead of the upstream")
+
+    log_file: str = _setting("", TEXT, "file to log to besides the console; empty: console only", "LOG_FILE")
+    log_level: str = _setting("info", LEVEL, "least level that is logged")
+    log_format: str = _setting("text", FORMAT, "form of a log line")
+
+    connect_timeout: float = _setting(10.0, SECONDS, "longest time to connect to the upstream")
+    silence_timeout: float = _setting(900.0, SECONDS, "longest upstream silence while no text flows")
+    stream_idle_timeout: float = _setting(30.0, SECONDS, "longest upstream silence within a text, streaming")
+    document_idle_timeout: float = _setting(90.0, SECONDS, "longest upstream silence within a text, not streaming")
+    client_stall_timeout: float = _setting(300.0, SECONDS, "longest time that a client may not read its answer")
+    client_header_timeout: float = _setting(15.0, SECONDS, "longest time for a client to send its headers")
+    client_idle_timeout: float = _setting(75.0, SECONDS, "longest time that a connection stays open between requests")
+    client_body_timeout: float = _setting(30.0, SECONDS, "time in which a request body must bring at least 1 KiB")
+    ping_interval: float = _setting(10.0, SECONDS, "how often a waiting client is sent a sign of life")
+    header_delay: float = _setting(15.0, SECONDS, "latest time at which a stream's headers go out")
+    drain_timeout: float = _setting(1.0, SECONDS, "longest wait for the upstream to end after its answer")
+    shutdown_grace: float = _setting(25.0, SECONDS, "time in which running answers may end at shutdown")
+
+    max_body_bytes: int = _setting(33_554_432, BYTES, "largest request body, on the wire and decompressed")
+    max_document_bytes: int = _setting(33_554_432, BYTES, "largest answer that is not streamed")
+    max_line_bytes: int = _setting(16_777_216, BYTES, "longest line that is taken from the upstream")
+    max_connections: int = _setting(10_000, COUNT, "most client connections at once")
+    max_exchanges: int = _setting(5_000, COUNT, "most requests in progress at once")
+    max_exchanges_per_key: int = _setting(0, COUNT, "most requests in progress at once for one key; more are refused")
+    key_concurrency: int = _setting(0, COUNT, "most requests that run at once for one key; more wait")
+
+
+@frozen
+class Setting:
+    """One setting, as the parsers use it and the documentation shows it; its first environment variable wins."""
+
+    key: str
+    attribute: str
+    environment: tuple[str, ...]
+    default: object
+    shape: Shape
+    help: str
+
+    @property
+    def unit(self) -> str:
+        """What the number counts: ``s``, ``ms``, ``bytes``, or nothing to speak of."""
+        return self.shape.unit
+
+    @property
+    def option(self) -> str:
+        """The setting's name on a command line."""
+        return "--" + self.attribute.replace("_", "-")
+
+
+@frozen
+class Loaded:
+    """What `load` made: the configuration, the file that was read (if any), and lines worth logging."""
+
+    config: Config
+    source: str | None
+    warnings: tuple[str, ...]
+
+
+@cache
+def settings() -> Sequence[Setting]:
+    """Every setting, in the order in which `Config` declares them."""
+    return tuple(
+        Setting(
+            key=re.sub("_(.)", lambda match: match[1].upper(), attribute.name),
+            attribute=attribute.name,
+            environment=(_PREFIX + attribute.name.upper(), *attribute.metadata["short_names"]),
+            default=attribute.default,
+            shape=attribute.metadata["shape"],
+            help=attribute.metadata["help"],
+        )
+        for attribute in fields(Config)
+    )
+
+
+def load(
+    *, path: str | None, environ: Mapping[str, str], options: Mapping[str, object], directory: str = "."
+) -> Loaded:
+    """Make the configuration.
+
+    Args:
+        path: The file to read; None means ``config.json`` in ``directory``, if there is one.
+        environ: The environment.
+        options: Attribute names and their values, as command-line text or already parsed; None stands for
+            "not given", and names that are no setting are ignored.
+        directory: Where to look for the file.
+
+    Raises:
+        ConfigError: A source cannot be read, or a value in it cannot be used.
+    """
+    usual = os.path.normpath(os.path.join(directory, _FILE_NAME))
+    source = usual if path is None and os.path.lexists(usual) else path
+    values = {**(_from_file(source) if source is not None else {}), **_from_environment(environ)}
+    given = _from_options(options)
+    if given.keys() & {"port", "host"}:
+        values["listen"] = ()  # --port and --host are short for --listen, so they replace weaker endpoints
+    make: Callable[..., Config] = Config
+    return Loaded(make(**{**values, **given}), source, tuple(_environment_warnings(environ)))
+
+
+def _from_file(source: str) -> dict[str, object]:
+    name = _one_line(source)
+    known = {setting.key: setting for setting in settings()}
+    values = {}
+    for key, value in _document(source, name).items():
+        place = f"{name}: field {_shown(key)}"
+        if key not in known:
+            raise ConfigError(f'{place}: unknown, the nearest known one is "{_nearest(key, known)}"')
+        values[known[key].attribute] = _checked(known[key], value, place)
+    return values
+
+
+def _document(source: str, name: str) -> dict[str, object]:
+    try:
+        with open(source, encoding="utf-8-sig") as file:
+            document = json.loads(file.read(), object_pairs_hook=partial(_object, name))
+    except OSError as error:
+        raise ConfigError(f"{name}: cannot be read: {error.strerror}") from None
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"{name}: line {error.lineno}, column {error.colno}: {_one_line(error.msg)}") from None
+    except (ValueError, RecursionError):
+        raise ConfigError(f"{name}: not a usable JSON file in UTF-8") from None
+    if not isinstance(document, dict):
+        raise ConfigError(f"{name}: expected a JSON object, got {_shown(document)}")
+    return document
+
+
+def _object(name: str, pairs: Iterable[tuple[str, object]]) -> dict[str, object]:
+    members: dict[str, object] = {}
+    for key, value in pairs:
+        if key in members:
+            raise ConfigError(f"{name}: field {_shown(key)}: given twice")
+        members[key] = value
+    return members
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, object]:
+    values = {}
+    for setting in settings():
+        usable = (name for name in setting.environment if environ.get(name) and not _is_link(environ[name]))
+        name = next(usable, None)
+        if name is not None:
+            values[setting.attribute] = _parsed(setting, environ[name], f"environment variable {name}")
+    return values
+
+
+def _environment_warnings(environ: Mapping[str, str]) -> Iterable[str]:
+    known = {name: setting for setting in settings() for name in setting.environment}
+    for name in sorted(environ):
+        if name in known and _is_link(environ[name]):
+            yield f"environment variable {name}: ignored, a container platform's link to a service"
+        elif name.startswith(_PREFIX) and name not in known:
+            yield f"environment variable {_shown(name)}: ignored, the nearest known one is {_nearest(name, known)}"
+
+
+def _is_link(text: str) -> bool:
+    # Kubernetes sets CCPROXY_PORT=tcp://10.0.0.1:3000 in every pod beside a service that is named ccproxy.
+    return text.startswith(("tcp://", "udp://", "sctp://"))
+
+
+def _from_options(options: Mapping[str, object]) -> dict[str, object]:
+    values = {}
+    for setting in settings():
+        value, place = options.get(setting.attribute), f"option {setting.option}"
+        if isinstance(value, str):
+            values[setting.attribute] = _parsed(setting, value, place)
+        elif value is not None:
+            values[setting.attribute] = _checked(setting, value, place)
+    return values
+
+
+def _checked(setting: Setting, value: object, place: str) -> object:
+    try:
+        return setting.shape.check(value)
+    except ValueError:
+        raise ConfigError(f"{place}: expected {setting.shape.expected}, got {_shown(value)}") from None
+
+
+def _parsed(setting: Setting, text: str, place: str) -> object:
+    try:
+        return setting.shape.check(setting.shape.read(text))
+    except ValueError:
+        raise ConfigError(f"{place}: expected {setting.shape.expected}, got {_shown(text)}") from None
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    by_lower_case = {candidate.lower(): candidate for candidate in known}
+    return by_lower_case[difflib.get_close_matches(name.lower(), by_lower_case, n=1, cutoff=0)[0]]
+
+
+def _shown(value: object) -> str:
+    """Say a value in an error message: short, on one line, and nothing that may be a secret."""
+    if not isinstance(value, (str, int, float, type(None))):
+        return "an object" if isinstance(value, dict) else "a list"
+    text = json.dumps(value, ensure_ascii=False)
+    if _SECRET.search(text, 0, _SEARCHED_LENGTH):
+        return "a value that may be secret"
+    return _one_line(text if len(text) <= _SHOWN_LENGTH else text[:_SHOWN_LENGTH] + "…")
+
+
+def _one_line(text: str) -> str:
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
