@@ -1,0 +1,1 @@
+"""OpenAI's Chat Completions API (https://platform.openai.com/docs/api-reference/chat)."""
