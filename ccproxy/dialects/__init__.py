@@ -1,0 +1,9 @@
+"""This module is the registry of dialects, in the order in which a request that fits several is answered."""
+
+from __future__ import annotations
+
+from ccproxy.codecs import Dialect
+from ccproxy.dialects.anthropic_messages.dialect import AnthropicMessages
+from ccproxy.dialects.openai_chat.dialect import OpenAIChat
+
+DIALECTS: tuple[Dialect, ...] = (OpenAIChat(), AnthropicMessages())

@@ -1,0 +1,60 @@
+"""This module is the Messages dialect: where it answers, and with which codecs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+
+from ccproxy.codecs import Encoder, Model, Turn
+from ccproxy.dialects.anthropic_messages import refusal, request, response
+from ccproxy.errors import ProxyError
+from ccproxy.framing import dumps
+from ccproxy.prompt import Prompt
+
+
+class AnthropicMessages:
+    """Anthropic's Messages API."""
+
+    name = "anthropic_messages"
+    paths: Sequence[str] = ("/v1/messages", "/messages")
+
+    def speaks(self, headers: Mapping[str, str]) -> bool:
+        """Whether there is an ``anthropic-version``, which every client of this API has to send."""
+        return "anthropic-version" in headers
+
+    def parse(self, body: bytes) -> Prompt:
+        """Read a request body."""
+        return request.parse(body)
+
+    def encoder(self, turn: Turn, *, stream: bool) -> Encoder:
+        """Make the encoder of one turn."""
+        return response.MessageStream(turn) if stream else response.MessageDocument(turn)
+
+    def refusal(self, error: ProxyError) -> bytes:
+        """The JSON body of a response that is not 200."""
+        return refusal.refusal(error)
+
+    def model(self, model: Model) -> bytes:
+        """One model, in the shape of Anthropic's model object."""
+        return dumps(_shown(model))
+
+    def models(self, models: Sequence[Model]) -> bytes:
+        """The list of models, in the shape of Anthropic's list: one page that holds all."""
+        ends = (models[0].id, models[-1].id) if models else (None, None)
+        page = {"data": [_shown(model) for model in models], "has_more": False, "first_id": ends[0], "last_id": ends[1]}
+        return dumps(page)
+
+
+def _shown(model: Model) -> dict[str, object]:
+    created = datetime.fromtimestamp(model.created, timezone.utc)
+    shown: dict[str, object] = {
+        "type": "model",
+        "id": model.id,
+        "display_name": model.name or model.id,
+        "created_at": created.strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+    if model.context_length is not None:
+        shown["max_input_tokens"] = model.context_length
+    if model.max_output is not None:
+        shown["max_tokens"] = model.max_output
+    return shown

@@ -1,0 +1,222 @@
+"""This module is the writing of a Messages answer, as a stream of events or as one document.
+
+Shapes: https://docs.anthropic.com/en/docs/build-with-claude/streaming. Clients dispatch on the ``event:`` line, so that every frame has
+one. A stream begins with ``message_start``, whatever comes first, and ends with ``message_stop``, unless it ends with ``error``.
+"""
+
+from __future__ import annotations
+
+from typing_extensions import assert_never
+
+from ccproxy.codecs import Turn
+from ccproxy.dialects.anthropic_messages.blocks import (
+    Block,
+    BlockDelta,
+    Blocks,
+    BlockStarted,
+    BlockStopped,
+    Content,
+    Step,
+)
+from ccproxy.dialects.anthropic_messages.refusal import in_band, refusal
+from ccproxy.events import (
+    Event,
+    Failed,
+    Finished,
+    FinishReason,
+    ReasoningDelta,
+    TextDelta,
+    TextEnded,
+    TextStarted,
+    ToolArguments,
+    ToolEnded,
+    ToolStarted,
+    Usage,
+)
+from ccproxy.framing import dumps, loads, quote, sse
+
+_STOP_REASONS = {
+    FinishReason.STOP: "end_turn",
+    FinishReason.LENGTH: "max_tokens",
+    FinishReason.TOOL_CALLS: "tool_use",
+    FinishReason.CONTENT_FILTER: "refusal",
+    FinishReason.PAUSE: "pause_turn",
+}
+_DELTAS = {
+    Block.THINKING: b'"type":"thinking_delta","thinking":',
+    Block.TEXT: b'"type":"text_delta","text":',
+    Block.TOOL: b'"type":"input_json_delta","partial_json":',
+}
+
+
+class MessageStream:
+    """Writes a turn as server-sent events."""
+
+    content_type = "text/event-stream"
+
+    def __init__(self, turn: Turn) -> None:
+        self._blocks = Blocks(thinking=turn.view.reasoning)
+        self._head = _message_start(turn)
+        self._delta = b""
+
+    def encode(self, event: Event) -> bytes:
+        """Say one event in frames."""
+        # Nearly all events of a turn take this short way: one more piece of the text or the thinking that is open.
+        block = self._blocks.open
+        if (block is Block.TEXT and type(event) is TextDelta) or (
+            block is Block.THINKING and type(event) is ReasoningDelta
+        ):
+            return b"%b%b}}\n\n" % (self._delta, quote(event.text))
+        match event:
+            case TextStarted():
+                return b""
+            case TextEnded():
+                return self._said(event)
+            case TextDelta() | ReasoningDelta() | ToolStarted() | ToolArguments() | ToolEnded():
+                return self._begin() + self._said(event)
+            case Finished():
+                return self._begin() + self._said(event) + _message_end(event)
+            case Failed(error):
+                # Open blocks stay open and held events unsaid: a client must not take the answer for a whole one.
+                return sse(in_band(error), b"error")
+            case _:
+                assert_never(event)
+
+    def ping(self) -> bytes:
+        """A ``ping`` event; the message has to have started before it."""
+        return self._begin() + sse(b'{"type": "ping"}', b"ping")
+
+    def _begin(self) -> bytes:
+        head, self._head = self._head, b""
+        return head
+
+    def _said(self, event: Content) -> bytes:
+        return b"".join([self._frame(step) for step in self._blocks.feed(event)])
+
+    def _frame(self, step: Step) -> bytes:
+        match step:
+            case BlockStarted(index, block):
+                self._delta = (
+                    b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{%b'
+                    % (index, _DELTAS[block])
+                )
+                data = b'{"type":"content_block_start","index":%d,"content_block":%b}' % (index, _empty_block(step))
+                return sse(data, b"content_block_start")
+            case BlockDelta(text):
+                return b"%b%b}}\n\n" % (self._delta, quote(text))
+            case BlockStopped(index):
+                return sse(b'{"type":"content_block_stop","index":%d}' % index, b"content_block_stop")
+            case _:
+                assert_never(step)
+
+
+class MessageDocument:
+    """Writes a turn as one message."""
+
+    content_type = "application/json"
+
+    def __init__(self, turn: Turn) -> None:
+        self._turn = turn
+        self._blocks = Blocks(thinking=turn.view.reasoning)
+        self._content: list[dict[str, object]] = []
+        self._started = BlockStarted(0, Block.TEXT)
+        self._pieces: list[str] = []
+
+    def encode(self, event: Event) -> bytes:
+        """Collect one event; the last one gives the document."""
+        match event:
+            case TextStarted():
+                pass
+            case TextDelta() | TextEnded() | ReasoningDelta() | ToolStarted() | ToolArguments() | ToolEnded():
+                self._collect(event)
+            case Finished():
+                self._collect(event)
+                return self._document(event)
+            case Failed(error):
+                return refusal(error)
+            case _:
+                assert_never(event)
+        return b""
+
+    def ping(self) -> bytes:
+        """Nothing: a document has no room for it."""
+        return b""
+
+    def _collect(self, event: Content) -> None:
+        for step in self._blocks.feed(event):
+            match step:
+                case BlockStarted():
+                    self._started, self._pieces = step, []
+                case BlockDelta(text):
+                    self._pieces.append(text)
+                case BlockStopped():
+                    self._content.append(_whole_block(self._started, "".join(self._pieces)))
+                case _:
+                    assert_never(step)
+
+    def _document(self, finished: Finished) -> bytes:
+        document = {
+            "id": f"msg_{self._turn.id}",
+            "type": "message",
+            "role": "assistant",
+            "model": self._turn.model,
+            "content": self._content,
+            "stop_reason": _STOP_REASONS[finished.reason],
+            "stop_sequence": None,
+            "usage": _usage(finished.usage),
+        }
+        return dumps(document)
+
+
+def _message_start(turn: Turn) -> bytes:
+    message = (
+        b'{"id":%b,"type":"message","role":"assistant","model":%b,"content":[],"stop_reason":null,"stop_sequence":null,'
+        b'"usage":{"input_tokens":0,"output_tokens":0}}'
+    ) % (quote(f"msg_{turn.id}"), quote(turn.model))
+    return sse(b'{"type":"message_start","message":%b}' % message, b"message_start")
+
+
+def _message_end(finished: Finished) -> bytes:
+    # The schema wants output_tokens even where nobody knows the number, so that it alone may be null in here.
+    usage = {
+        name: count for name, count in _usage(finished.usage).items() if count is not None or name == "output_tokens"
+    }
+    delta = {"stop_reason": _STOP_REASONS[finished.reason], "stop_sequence": None}
+    data = dumps({"type": "message_delta", "delta": delta, "usage": usage})
+    return sse(data, b"message_delta") + sse(b'{"type":"message_stop"}', b"message_stop")
+
+
+def _empty_block(started: BlockStarted) -> bytes:
+    """The block as ``content_block_start`` shows it, before its first delta."""
+    match started.block:
+        case Block.THINKING:
+            return b'{"type":"thinking","thinking":"","signature":""}'
+        case Block.TEXT:
+            return b'{"type":"text","text":""}'
+        case Block.TOOL:
+            call = quote(started.call_id), quote(started.name)
+            return b'{"type":"tool_use","id":%b,"name":%b,"input":{}}' % call
+
+
+def _whole_block(started: BlockStarted, text: str) -> dict[str, object]:
+    """The block as a document shows it; ``text`` is all of its deltas."""
+    match started.block:
+        case Block.THINKING:
+            return {"type": "thinking", "thinking": text, "signature": ""}
+        case Block.TEXT:
+            return {"type": "text", "text": text}
+        case Block.TOOL:
+            return {"type": "tool_use", "id": started.call_id, "name": started.name, "input": loads(text)}
+
+
+def _usage(usage: Usage) -> dict[str, int | None]:
+    """The dialect's usage object, None for what is unknown; ``input_tokens`` excludes what went through the cache."""
+    uncached = usage.input
+    if uncached is not None:
+        uncached = max(0, uncached - (usage.cache_read or 0) - (usage.cache_write or 0))
+    return {
+        "input_tokens": uncached,
+        "output_tokens": usage.output,
+        "cache_read_input_tokens": usage.cache_read,
+        "cache_creation_input_tokens": usage.cache_write,
+    }

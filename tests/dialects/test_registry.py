@@ -1,0 +1,125 @@
+"""This module is the tests of the registry of dialects, and of what each dialect says about itself and about models."""
+
+from __future__ import annotations
+
+import json
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from ccproxy.codecs import Dialect, Model
+from ccproxy.dialects import DIALECTS
+from ccproxy.framing import dumps
+from tests.dialects.turns import TURN
+
+KNOWN = Model(
+    "vendor/big", "Big", created=1_700_000_000, context_length=200_000, max_output=64_000, endpoints=("chat",)
+)
+BARE = Model("vendor/small")
+
+
+def dialect(name: str) -> Dialect:
+    """The dialect of a name."""
+    (only,) = (dialect for dialect in DIALECTS if dialect.name == name)
+    return only
+
+
+class RegistryTests(SynchronousTestCase):
+    """All dialects together."""
+
+    def test_paths(self) -> None:
+        """Every path belongs to one dialect, with and without the version."""
+        self.assertEqual(
+            {path: dialect.name for dialect in DIALECTS for path in dialect.paths},
+            {
+                "/v1/chat/completions": "openai_chat",
+                "/chat/completions": "openai_chat",
+                "/v1/messages": "anthropic_messages",
+                "/messages": "anthropic_messages",
+            },
+        )
+
+    def test_headers_tell_an_anthropic_client(self) -> None:
+        """On a path that dialects share, anthropic-version shows the Messages dialect; no header shows the other."""
+        speaking = [dialect.name for dialect in DIALECTS if dialect.speaks({"anthropic-version": "2023-06-01"})]
+        silent = [dialect.name for dialect in DIALECTS if dialect.speaks({"authorization": "Bearer user_test_key"})]
+
+        self.assertEqual((speaking, silent), (["anthropic_messages"], []))
+
+    def test_content_types(self) -> None:
+        """A stream is an event stream and a document is JSON, in every dialect."""
+        for dialect in DIALECTS:
+            self.assertEqual(dialect.encoder(TURN, stream=True).content_type, "text/event-stream")
+            self.assertEqual(dialect.encoder(TURN, stream=False).content_type, "application/json")
+
+    def test_parse(self) -> None:
+        """Every dialect reads its simplest request into the same question, apart from who sees the reasoning."""
+        body = dumps({"model": "m", "messages": [{"role": "user", "content": "hello"}]})
+
+        prompts = [dialect.parse(body) for dialect in DIALECTS]
+
+        self.assertEqual(len({(prompt.model, prompt.messages) for prompt in prompts}), 1)
+        self.assertEqual([prompt.view.reasoning for prompt in prompts], [True, False])
+
+
+class ChatModelTests(SynchronousTestCase):
+    """Models as OpenAI's clients read them."""
+
+    def test_list(self) -> None:
+        """The list holds what is known of each model, and leaves out the rest."""
+        read = json.loads(dialect("openai_chat").models([KNOWN, BARE]))
+
+        big = {
+            "id": "vendor/big",
+            "object": "model",
+            "created": 1_700_000_000,
+            "owned_by": "command-code",
+            "name": "Big",
+            "context_length": 200_000,
+            "max_output_tokens": 64_000,
+            "supported_endpoints": ["chat"],
+        }
+        small = {"id": "vendor/small", "object": "model", "created": 0, "owned_by": "command-code"}
+        self.assertEqual(read, {"object": "list", "data": [big, small]})
+
+    def test_one(self) -> None:
+        """One model looks as it does in the list."""
+        chat = dialect("openai_chat")
+
+        self.assertEqual(json.loads(chat.model(KNOWN)), json.loads(chat.models([KNOWN]))["data"][0])
+
+
+class MessagesModelTests(SynchronousTestCase):
+    """Models as Anthropic's clients read them."""
+
+    def test_list(self) -> None:
+        """The list is one whole page, with what is known of each model and a name for all of them."""
+        read = json.loads(dialect("anthropic_messages").models([KNOWN, BARE]))
+
+        big = {
+            "type": "model",
+            "id": "vendor/big",
+            "display_name": "Big",
+            "created_at": "2023-11-14T22:13:20Z",
+            "max_input_tokens": 200_000,
+            "max_tokens": 64_000,
+        }
+        small = {
+            "type": "model",
+            "id": "vendor/small",
+            "display_name": "vendor/small",
+            "created_at": "1970-01-01T00:00:00Z",
+        }
+        page = {"data": [big, small], "has_more": False, "first_id": "vendor/big", "last_id": "vendor/small"}
+        self.assertEqual(read, page)
+
+    def test_empty_list(self) -> None:
+        """A list without models has no first and no last."""
+        read = json.loads(dialect("anthropic_messages").models([]))
+
+        self.assertEqual(read, {"data": [], "has_more": False, "first_id": None, "last_id": None})
+
+    def test_one(self) -> None:
+        """One model looks as it does in the list."""
+        messages = dialect("anthropic_messages")
+
+        self.assertEqual(json.loads(messages.model(KNOWN)), json.loads(messages.models([KNOWN]))["data"][0])

@@ -1,0 +1,136 @@
+"""This module is the vendors' own clients reading what the dialects write, without a network in between."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import anthropic
+import openai
+from hypothesis import given, settings
+from twisted.trial.unittest import SynchronousTestCase
+
+from ccproxy.dialects.anthropic_messages.response import MessageDocument, MessageStream
+from ccproxy.dialects.openai_chat.response import ChatDocument, ChatStream
+from ccproxy.errors import Kind, ProxyError
+from ccproxy.events import Event, Failed, Finished, FinishReason, ReasoningDelta, TextDelta, Usage
+from tests.dialects.turns import TURN, encoded, said, turns
+
+ASKED: list[Any] = [{"role": "user", "content": "hello"}]
+FAILED: list[Event] = [TextDelta("a"), Failed(ProxyError(Kind.UPSTREAM, "Gone."))]
+KNOWN: list[Event] = [ReasoningDelta("hm"), TextDelta("a"), Finished(FinishReason.STOP, Usage(10, 20, cache_read=8))]
+
+
+class _Wire:
+    """A transport that answers every request with the same body."""
+
+    def __init__(self, client_type: type[Any]) -> None:
+        # The SDKs changed their HTTP library between versions; both have the same transport for tests.
+        self._http = importlib.import_module(client_type.__mro__[1].__module__)
+        self._client_type = client_type
+        self._body = b""
+        self._content_type = ""
+
+    def carry(self, body: bytes, content_type: str) -> None:
+        """Say what to answer from now on."""
+        self._body, self._content_type = body, content_type
+
+    def client(self) -> Any:
+        """An HTTP client on this wire."""
+        return self._client_type(transport=self._http.MockTransport(self._answer))
+
+    def _answer(self, request: object) -> object:
+        return self._http.Response(200, headers={"content-type": self._content_type}, content=self._body)
+
+
+class AnthropicTests(SynchronousTestCase):
+    """Anthropic's SDK."""
+
+    def setUp(self) -> None:
+        """Put a client on a wire that leads nowhere."""
+        self.wire = _Wire(anthropic.DefaultHttpxClient)
+        self.client = anthropic.Anthropic(api_key="user_test_key", http_client=self.wire.client(), max_retries=0)
+
+    def accumulated(self, events: list[Event]) -> Any:
+        """The message that the SDK makes of the stream of some events."""
+        self.wire.carry(encoded(MessageStream(TURN), events), MessageStream.content_type)
+        with self.client.messages.stream(model="m", max_tokens=9, messages=ASKED) as stream:
+            return stream.get_final_message()
+
+    def created(self, events: list[Event]) -> Any:
+        """The message that the SDK makes of the document of some events."""
+        self.wire.carry(encoded(MessageDocument(TURN), events), MessageDocument.content_type)
+        return self.client.messages.create(model="m", max_tokens=9, messages=ASKED)
+
+    @settings(deadline=None, max_examples=25)
+    @given(turns())
+    def test_sdk_makes_the_same_of_stream_and_document(self, events: list[Event]) -> None:
+        """Whatever a turn says, the SDK accumulates the stream to the content of the document."""
+        streamed, created = self.accumulated(events), self.created(events)
+
+        self.assertEqual(
+            [block.model_dump(exclude={"parsed_output"}) for block in streamed.content],
+            [block.model_dump() for block in created.content],
+        )
+        self.assertEqual(streamed.stop_reason, created.stop_reason)
+
+    def test_sdk_reads_usage(self) -> None:
+        """The SDK sees the tokens of the end, not the zeros of the start."""
+        for message in (self.accumulated(KNOWN), self.created(KNOWN)):
+            usage = message.usage
+            self.assertEqual((usage.input_tokens, usage.output_tokens, usage.cache_read_input_tokens), (2, 20, 8))
+
+    def test_sdk_raises_a_failure(self) -> None:
+        """A stream that fails is an exception with the words of the failure."""
+        error = self.assertRaises(anthropic.APIError, self.accumulated, FAILED)
+
+        self.assertIn("Gone.", str(error))
+
+
+class OpenAITests(SynchronousTestCase):
+    """OpenAI's SDK."""
+
+    def setUp(self) -> None:
+        """Put a client on a wire that leads nowhere."""
+        self.wire = _Wire(openai.DefaultHttpxClient)
+        self.client = openai.OpenAI(api_key="user_test_key", http_client=self.wire.client(), max_retries=0)
+
+    def accumulated(self, events: list[Event]) -> Any:
+        """The completion that the SDK makes of the stream of some events."""
+        self.wire.carry(encoded(ChatStream(TURN), events), ChatStream.content_type)
+        with self.client.chat.completions.stream(model="m", messages=ASKED) as stream:
+            stream.until_done()
+            return stream.current_completion_snapshot
+
+    def created(self, events: list[Event]) -> Any:
+        """The completion that the SDK makes of the document of some events."""
+        self.wire.carry(encoded(ChatDocument(TURN), events), ChatDocument.content_type)
+        return self.client.chat.completions.create(model="m", messages=ASKED)
+
+    @settings(deadline=None, max_examples=25)
+    @given(turns())
+    def test_sdk_makes_the_same_of_stream_and_document(self, events: list[Event]) -> None:
+        """Whatever a turn says, the SDK accumulates the stream to the message of the document."""
+        streamed, created = self.accumulated(events).choices[0], self.created(events).choices[0]
+
+        self.assertEqual(streamed.message.content or "", said(events).text)
+        self.assertEqual(created.message.content or "", said(events).text)
+        self.assertEqual(_calls(streamed.message), _calls(created.message))
+        self.assertEqual(streamed.finish_reason, created.finish_reason)
+
+    def test_sdk_reads_usage(self) -> None:
+        """The SDK sees usage and cached tokens."""
+        for completion in (self.accumulated(KNOWN), self.created(KNOWN)):
+            usage = completion.usage
+            self.assertEqual((usage.prompt_tokens, usage.completion_tokens, usage.total_tokens), (10, 20, 30))
+            self.assertEqual(usage.prompt_tokens_details.cached_tokens, 8)
+
+    def test_sdk_raises_a_failure(self) -> None:
+        """A stream that fails is an exception with the words of the failure."""
+        error = self.assertRaises(openai.APIError, self.accumulated, FAILED)
+
+        self.assertIn("Gone.", str(error))
+
+
+def _calls(message: Any) -> list[tuple[str, str, str]]:
+    return [(call.id, call.function.name, call.function.arguments) for call in message.tool_calls or ()]
