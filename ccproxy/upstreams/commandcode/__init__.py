@@ -1,0 +1,1 @@
+"""Command Code: the private NDJSON API of its command line client."""
