@@ -1,0 +1,279 @@
+"""This module is the decoder of ``POST /alpha/generate``: NDJSON records to events.
+
+The body is one JSON object per line, a part of the Vercel AI SDK's full stream each, although the response calls itself an event stream
+(seen live 2026-08-30); ``data:`` prefixes, comments and ``[DONE]`` are tolerated. The order seen is ``start``, ``start-step``, reasoning,
+text, tool calls, ``finish-step``, ``finish``, ``provider-metadata``; blocks overlap, so that a block is known by its id and not by its
+place. ``start-step`` echoes the whole request on one line of up to several megabytes and is never held.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from ccproxy.errors import Kind, ProxyError
+from ccproxy.events import (
+    Event,
+    Failed,
+    Finished,
+    ReasoningDelta,
+    TextDelta,
+    TextEnded,
+    TextStarted,
+    Usage,
+)
+from ccproxy.framing import LineSplitter, MalformedJSONError, Record, RecordReader, SurrogateJoiner
+from ccproxy.upstreams.commandcode import diagnosis, ending, usage
+from ccproxy.upstreams.commandcode.calls import Calls
+
+_QUIET = {"start", "start-step"}  # a stream with nothing else in it has generated nothing
+_TYPE = re.compile(rb'[ \t]*(?:data:)?[ \t]*\{[ \t]*"type"[ \t]*:[ \t]*"([^"\\]*)"')
+_NOT_DATA = (b":", b"event:", b"id:", b"retry:")
+
+
+class StreamRecord(Record, rename="camel"):
+    """One line of the stream, with the fields of every type that we need."""
+
+    type: str = ""
+    id: str | int | None = None
+    text: str | None = None
+    delta: str | None = None
+    text_delta: str | None = None
+    tool_call_id: str | int | None = None
+    tool_name: str | None = None
+    name: str | None = None
+    input: Any = None
+    args: Any = None
+    arguments: Any = None
+    provider_executed: bool | None = None
+    finish_reason: str | None = None
+    raw_finish_reason: str | None = None
+    usage: Any = None
+    total_usage: Any = None
+    error: Any = None
+    reason: Any = None
+    data: Any = None
+
+
+class Records:
+    """Decodes one answer.
+
+    Args:
+        line_limit: The longest line of a type that we need, bytes; 0 for no limit.
+
+    Attributes:
+        skipped: How many lines meant nothing to us.
+    """
+
+    def __init__(self, line_limit: int) -> None:
+        self.skipped = 0
+        self._splitter = LineSplitter(line_limit, self._unwanted)
+        self._reader = RecordReader(StreamRecord)
+        self._calls = Calls(line_limit)
+        self._text = SurrogateJoiner()
+        self._reasoning = SurrogateJoiner()
+        self._steps: list[Usage] = []
+        self._last_step: StreamRecord | None = None
+        self._anonymous = 0
+        self._eventful = False
+        self._over = False
+        self._handlers: dict[str, Callable[[StreamRecord], Iterable[Event]]] = {
+            "text-delta": self._text_delta,
+            "reasoning-delta": self._reasoning_delta,
+            "text-start": lambda record: (TextStarted(),),
+            "text-end": self._text_end,
+            "reasoning-end": self._reasoning_end,
+            "tool-input-start": self._tool_start,
+            "tool-input-delta": self._tool_delta,
+            "tool-call-delta": self._tool_delta,
+            "tool-call": self._tool_call,
+            "tool-input-available": self._tool_call,
+            "finish-step": self._finish_step,
+            "finish": self._finish,
+            "error": self._error,
+            "abort": self._abort,
+        }
+
+    def feed(self, data: bytes) -> list[Event]:
+        """Take the next bytes, cut anywhere, and say what they complete."""
+        events: list[Event] = []
+        if self._over:
+            return events
+        block = self._splitter.feed(data)
+        if block:
+            self._block(block, events)
+        if self._splitter.overflowed:
+            self._end_with(
+                events, Failed(ProxyError(Kind.UPSTREAM, "The upstream sent a line that is larger than the limit."))
+            )
+        return events
+
+    def end(self) -> list[Event]:
+        """Take the end of the stream; a last ``finish-step`` counts as a finish."""
+        events: list[Event] = []
+        if last := self._splitter.end():
+            self._block(last + b"\n", events)
+        if self._last_step is not None:
+            self._end_with(events, *self._finished(self._last_step))
+        elif not self._eventful:
+            message = "The upstream ended its answer before it began."
+            self._end_with(events, Failed(ProxyError(Kind.UPSTREAM, message, replayable=True)))
+        else:
+            message = "The upstream ended its answer before it was finished."
+            self._end_with(events, Failed(ProxyError(Kind.UPSTREAM, message), usage.total(self._steps)))
+        return events
+
+    # Lines
+
+    def _block(self, block: bytes, events: list[Event]) -> None:
+        records = self._reader.block(block)
+        if records is not None:
+            for record in records:
+                self._take(record, events)
+        else:
+            for line in block[:-1].split(b"\n"):
+                self._line(line.strip(b" \t\r"), events)
+
+    def _line(self, line: bytes, events: list[Event]) -> None:
+        if self._over:
+            return
+        if line.startswith(b"data:"):
+            line = line[len(b"data:") :].lstrip(b" \t")
+        if not line or line == b"[DONE]" or self._unwanted(line):
+            self.skipped += 1
+            return
+        try:
+            record = self._reader.line(line)
+        except MalformedJSONError as error:
+            message = f"The upstream sent a line that cannot be read ({error})."
+            self._end_with(events, Failed(ProxyError(Kind.UPSTREAM, message), usage.total(self._steps)))
+            return
+        if record is None:
+            self.skipped += 1
+        else:
+            self._take(record, events)
+
+    def _unwanted(self, head: bytes) -> bool:
+        """Whether a line that begins so can be dropped unread."""
+        if head.startswith(_NOT_DATA):
+            return True
+        match = _TYPE.match(head)
+        if match is None or match[1].decode("latin-1") in self._handlers:
+            return False
+        self._eventful = self._eventful or match[1].decode("latin-1") not in _QUIET
+        return True
+
+    # Records
+
+    def _take(self, record: StreamRecord, events: list[Event]) -> None:
+        if self._over:
+            return
+        handler = self._handlers.get(record.type)
+        if handler is None:
+            self._unknown(record, events)
+            return
+        self._eventful = True
+        self._last_step = None
+        if record.data is not None:
+            record = self._unnested(record)
+        for event in handler(record):
+            if isinstance(event, (Finished, Failed)):
+                self._end_with(events, event)
+                return
+            events.append(event)
+
+    def _unknown(self, record: StreamRecord, events: list[Event]) -> None:
+        if not record.type and record.error is not None:  # an error envelope with status 200
+            self._end_with(events, *self._error(record))
+            return
+        self.skipped += 1
+        self._eventful = self._eventful or record.type not in _QUIET
+
+    def _unnested(self, record: StreamRecord) -> StreamRecord:
+        """The oldest form, ``{"type", "data": {...}}``."""
+        if not isinstance(record.data, dict):
+            return record
+        try:
+            return self._reader.value({**record.data, "type": record.type})
+        except MalformedJSONError:
+            return record
+
+    def _end_with(self, events: list[Event], *last: Event) -> None:
+        if self._over:
+            return
+        self._over = True
+        if rest := self._reasoning.end():
+            events.append(ReasoningDelta(rest))
+        if rest := self._text.end():
+            events.append(TextDelta(rest))
+        events.extend(last)
+
+    # Handlers
+
+    def _text_delta(self, record: StreamRecord) -> Iterable[Event]:
+        text = self._text.join(_delta(record))
+        return (TextDelta(text),) if text else ()
+
+    def _text_end(self, record: StreamRecord) -> Iterable[Event]:
+        rest = self._text.end()
+        return (TextDelta(rest), TextEnded()) if rest else (TextEnded(),)
+
+    def _reasoning_delta(self, record: StreamRecord) -> Iterable[Event]:
+        text = self._reasoning.join(_delta(record))
+        return (ReasoningDelta(text),) if text else ()
+
+    def _reasoning_end(self, record: StreamRecord) -> Iterable[Event]:
+        rest = self._reasoning.end()
+        return (ReasoningDelta(rest),) if rest else ()
+
+    def _tool_start(self, record: StreamRecord) -> Iterable[Event]:
+        if record.provider_executed:
+            self._calls.disown(self._call_id(record))
+            return ()
+        return self._calls.start(self._call_id(record), record.tool_name or record.name)
+
+    def _tool_delta(self, record: StreamRecord) -> Iterator[Event]:
+        if name := record.tool_name or record.name:
+            yield from self._calls.start(self._call_id(record), name)
+        fragment = record.arguments if isinstance(record.arguments, str) else _delta(record)
+        yield from self._calls.fragment(self._call_id(record), fragment)
+
+    def _tool_call(self, record: StreamRecord) -> Iterable[Event]:
+        call_id = self._call_id(record)
+        if record.id is None and record.tool_call_id is None:
+            self._anonymous += 1
+        if record.provider_executed:
+            self._calls.disown(call_id)
+            return ()
+        final = next((value for value in (record.input, record.args, record.arguments) if value is not None), None)
+        return self._calls.finish(call_id, record.tool_name or record.name, final)
+
+    def _call_id(self, record: StreamRecord) -> str:
+        call_id = record.id if record.tool_call_id is None else record.tool_call_id
+        return f"call_{self._anonymous}" if call_id is None else str(call_id)
+
+    def _finish_step(self, record: StreamRecord) -> Iterable[Event]:
+        self._last_step = record
+        self._steps.append(usage.parse(record.usage))
+        return ()
+
+    def _finish(self, record: StreamRecord) -> Iterable[Event]:
+        return self._finished(record)
+
+    def _finished(self, record: StreamRecord) -> Iterator[Event]:
+        yield from self._calls.reveal()
+        spent = usage.parse(record.total_usage)
+        if spent == Usage():
+            spent = usage.total(self._steps)
+        yield ending.read(record.finish_reason, record.raw_finish_reason, spent)
+
+    def _error(self, record: StreamRecord) -> Iterable[Event]:
+        return (Failed(diagnosis.from_event(record.error), usage.total(self._steps)),)
+
+    def _abort(self, record: StreamRecord) -> Iterable[Event]:
+        return (Failed(ProxyError(Kind.UPSTREAM, "The upstream aborted its answer."), usage.total(self._steps)),)
+
+
+def _delta(record: StreamRecord) -> str:
+    return record.text or record.delta or record.text_delta or ""
