@@ -1,0 +1,295 @@
+"""This module is the pump of one answer: body protocol towards the upstream, push producer towards the client.
+
+States, from the first byte of a 200 to the last; what stands in no row is ignored:
+
+==========  ============  ============  ================  ====================  ==================  ==============
+state       client left   first output  finished          failed, lost, silent  hold                release
+==========  ============  ============  ================  ====================  ==================  ==============
+OPENING     stop, CLOSED  STREAMING     tail, DRAINING    stop, raise, CLOSED
+STREAMING   stop, CLOSED                tail, DRAINING    stop, frame, CLOSED   pause, HELD
+HELD        stop, CLOSED                tail, DRAINING    stop, frame, CLOSED                       STREAMING
+DRAINING                                                  stop, CLOSED
+==========  ============  ============  ================  ====================  ==================  ==============
+
+DRAINING lets the upstream finish its response for a moment, so that its connection can serve again. HELD is bounded too: a client that
+does not read for too long is given up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import product
+from typing import Protocol as Interface
+
+from attrs import frozen
+from automat import TypeMachineBuilder
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IConsumer, IDelayedCall, IProtocol, IPushProducer, IReactorTime
+from twisted.internet.protocol import Protocol
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.client import ResponseDone
+from twisted.web.http import PotentialDataLoss
+from typing_extensions import override
+from zope.interface import implementer
+
+from ccproxy.errors import Kind, ProxyError
+from ccproxy.events import Failed, Finished
+from ccproxy.translator import Translator
+
+
+@frozen
+class Limits:
+    """How long each side of a relay may keep the other waiting; seconds, 0 for ever.
+
+    Attributes:
+        text_silence: Silence of the upstream inside an open text block.
+        silence: Silence of the upstream anywhere else.
+        stall: A client that does not read.
+        drain: An upstream that does not end its response after the finish.
+    """
+
+    text_silence: float
+    silence: float
+    stall: float
+    drain: float
+
+
+class ClientStalledError(Exception):
+    """The client did not read for too long."""
+
+
+class _Lifecycle(Interface):
+    def first_output(self) -> None: ...
+    def finished(self) -> None: ...
+    def failed(self, error: ProxyError) -> None: ...
+    def hold(self) -> None: ...
+    def release(self) -> None: ...
+    def stalled(self) -> None: ...
+    def client_left(self) -> None: ...
+    def upstream_ended(self) -> None: ...
+
+
+@implementer(IProtocol, IPushProducer)
+class Relay(Protocol):
+    """Moves one answer from the upstream to the client, through a translator.
+
+    Args:
+        translator: Upstream bytes to client bytes.
+        consumer: Where the client bytes go; the relay registers itself with it.
+        clock: Where the time comes from.
+        limits: How long each side may keep the other waiting.
+
+    Attributes:
+        done: Fires once, with how the turn ended after something was sent. Fails with `ProxyError` when it ended badly before anything
+            was sent, and with `ClientStalledError`. Cancelling it means that the client left.
+        decided_at: When the upstream first said something decisive, by the clock; None before.
+    """
+
+    _log = Logger()
+
+    def __init__(self, translator: Translator, consumer: IConsumer, clock: IReactorTime, limits: Limits) -> None:
+        self.done: Deferred[Finished | Failed] = Deferred(lambda _: self._machine.client_left())
+        self.decided_at: float | None = None
+        self._translator = translator
+        self._consumer = consumer
+        self._clock = clock
+        self._limits = limits
+        self._machine = _build_lifecycle(self)
+        self._open = True
+        self._spoke = False
+        self._timer: IDelayedCall | None = None
+
+    # The upstream calls
+
+    @override
+    def connectionMade(self) -> None:
+        """The upstream's body begins."""
+        if self._open:
+            self._consumer.registerProducer(self, True)
+        else:
+            self._stop_upstream()
+
+    @override
+    def dataReceived(self, data: bytes) -> None:
+        """Translate one read, and write what it makes in one piece."""
+        if self._open:
+            self._translate(lambda: self._translator.feed(data))
+
+    @override
+    def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
+        """The upstream's body ended; only the turn itself can say whether it is complete."""
+        clean = reason.check(ResponseDone, PotentialDataLoss) is not None
+        if self._open:
+            self._translate(self._translator.end, lost=not clean)
+        self._machine.upstream_ended()
+
+    def silent(self, seconds: float) -> None:
+        """The upstream said nothing for too long."""
+        where = "inside its text" if self._translator.text_open else "before its answer was finished"
+        self._machine.failed(ProxyError(Kind.TIMEOUT, f"The upstream fell silent for {seconds:g} seconds {where}."))
+
+    def silence_limit(self) -> float:
+        """How many seconds the upstream may be silent just now."""
+        if not self._open:
+            return 0
+        return self._limits.text_silence if self._translator.text_open else self._limits.silence
+
+    # The client calls
+
+    def pauseProducing(self) -> None:
+        """The client does not keep up."""
+        self._machine.hold()
+
+    def resumeProducing(self) -> None:
+        """The client has read what it was sent."""
+        self._machine.release()
+
+    def stopProducing(self) -> None:
+        """The client left; nobody pays for tokens that nobody reads."""
+        self._machine.client_left()
+
+    def abandon(self, error: ProxyError) -> None:
+        """The daemon itself gives up on this answer."""
+        self._machine.failed(error)
+
+    # The pump
+
+    def _translate(self, step: Callable[[], bytes], *, lost: bool = False) -> None:
+        try:
+            output = step()
+        except Exception:  # trap P7: what is raised here would end as a success
+            self._log.failure("A bug in the translation of an answer")
+            self._machine.failed(ProxyError(Kind.INTERNAL, "The proxy failed while it translated the answer."))
+            return
+        if self.decided_at is None and self._translator.decisive:
+            self.decided_at = self._clock.seconds()
+        outcome = self._translator.outcome
+        if output:
+            self._send(output)
+        if isinstance(outcome, Finished):
+            self._machine.finished()
+        elif isinstance(outcome, Failed):
+            self._machine.failed(_lost(outcome.error) if lost else outcome.error)
+
+    def _send(self, output: bytes) -> None:
+        if not self._spoke:
+            self._spoke = True
+            self._machine.first_output()
+        self._consumer.write(output)
+
+    # What the transitions do
+
+    def _tail_and_drain(self) -> None:
+        self._release_client()
+        self._producer.resumeProducing()  # trap P11: a paused upstream would keep its connection for ever
+        self._set_timer(self._limits.drain, self._stop_upstream)
+        self.done.callback(self._ended())
+
+    def _raise(self, error: ProxyError) -> None:
+        self._hang_up()
+        self.done.errback(error)
+
+    def _frame(self, error: ProxyError) -> None:
+        self._hang_up()
+        self._consumer.write(self._translator.fail(error))
+        self.done.callback(self._ended())
+
+    def _pause(self) -> None:
+        self._producer.pauseProducing()
+        self._set_timer(self._limits.stall, self._machine.stalled)
+
+    def _resume(self) -> None:
+        self._cancel_timer()
+        self._producer.resumeProducing()
+
+    def _give_up(self) -> None:
+        self._hang_up()
+        self.done.errback(ClientStalledError())
+
+    def _hang_up(self) -> None:
+        self._release_client()
+        self._stop_upstream()
+
+    def _release_client(self) -> None:
+        self._open = False
+        self._cancel_timer()
+        if self.transport is not None:
+            self._consumer.unregisterProducer()
+
+    def _stop_upstream(self) -> None:
+        self._cancel_timer()
+        if self.transport is not None:
+            self._producer.stopProducing()  # trap P3: the one way that closes at once, also paused and over TLS
+
+    def _ended(self) -> Finished | Failed:
+        assert self._translator.outcome is not None  # noqa: S101 - both ways here have settled the turn
+        return self._translator.outcome
+
+    @property
+    def _producer(self) -> IPushProducer:
+        producer: IPushProducer = self.transport  # type: ignore[assignment] # body protocols are given a producer
+        return producer
+
+    def _set_timer(self, seconds: float, due: Callable[[], None]) -> None:
+        self._cancel_timer()
+        if seconds:
+            self._timer = self._clock.callLater(seconds, due)
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._timer = None
+
+
+def _lost(error: ProxyError) -> ProxyError:
+    """The true cause, when the turn is incomplete because its connection broke."""
+    if error.kind is not Kind.UPSTREAM:
+        return error
+    return ProxyError(Kind.UPSTREAM, "The connection to the upstream broke before its answer was finished.")
+
+
+_TRANSITIONS: Sequence[tuple[str, str, str, Callable[..., None] | None]] = (
+    ("opening", "client_left", "closed", Relay._hang_up),
+    ("opening", "first_output", "streaming", None),
+    ("opening", "finished", "draining", Relay._tail_and_drain),
+    ("opening", "failed", "closed", Relay._raise),
+    ("streaming", "client_left", "closed", Relay._hang_up),
+    ("streaming", "finished", "draining", Relay._tail_and_drain),
+    ("streaming", "failed", "closed", Relay._frame),
+    ("streaming", "hold", "held", Relay._pause),
+    ("held", "client_left", "closed", Relay._hang_up),
+    ("held", "finished", "draining", Relay._tail_and_drain),
+    ("held", "failed", "closed", Relay._frame),
+    ("held", "release", "streaming", Relay._resume),
+    ("held", "stalled", "closed", Relay._give_up),
+    ("draining", "failed", "closed", Relay._stop_upstream),
+    ("draining", "upstream_ended", "closed", Relay._cancel_timer),
+)
+
+
+def _lifecycle() -> Callable[[Relay], _Lifecycle]:
+    """Build the machine; what stands in no row is ignored."""
+    builder = TypeMachineBuilder(_Lifecycle, Relay)
+    states = {name: builder.state(name) for name in ("opening", "streaming", "held", "draining", "closed")}
+    inputs = [name for name in vars(_Lifecycle) if not name.startswith("_")]
+    rows = {(state, name): (target, effect) for state, name, target, effect in _TRANSITIONS}
+    for state, name in product(states, inputs):
+        target, effect = rows.get((state, name), (state, None))
+        register = states[state].upon(getattr(_Lifecycle, name)).to(states[target])
+        register(_ignore if effect is None else _performing(effect))
+    return builder.build()
+
+
+def _performing(effect: Callable[..., None]) -> Callable[..., None]:
+    def perform(machine: _Lifecycle, relay: Relay, *arguments: object) -> None:
+        effect(relay, *arguments)
+
+    return perform
+
+
+def _ignore(machine: _Lifecycle, relay: Relay, *arguments: object) -> None:
+    """The input changes nothing in this state, or nothing but the state."""
+
+
+_build_lifecycle = _lifecycle()
