@@ -1,0 +1,148 @@
+"""This module is the connections to the upstream: a pool, and what a connection is not allowed to do.
+
+An answer is never compressed, since a compressor holds back deltas and a small bomb becomes a large text (trap P29). A request that
+failed on a reused connection before a byte of its answer is sent once more, on a new one: the upstream had closed an idle connection.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from weakref import WeakSet
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from twisted.web.client import (
+    Agent,
+    HTTPConnectionPool,
+    RequestTransmissionFailed,
+    ResponseNeverReceived,
+    _HTTP11ClientFactory,
+)
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import IAgent, IBodyProducer, IResponse
+from typing_extensions import override
+from zope.interface import implementer
+
+from ccproxy.errors import Kind, ProxyError
+
+_KEPT_CONNECTIONS = 1024  # a cache size, not a limit; the default of 2 makes most short requests dial anew
+_KEPT_SECONDS = 55  # below the keep-alive of common servers (60), so that they do not close first
+
+
+class StaleConnectionError(Exception):
+    """A reused connection closed before a byte of the answer."""
+
+
+class _Leased:
+    """A connection out of the pool, which knows whether it served before."""
+
+    def __init__(self, connection: Any, reused: bool) -> None:  # noqa: ANN401 - Agent's protocol has no interface
+        self._connection = connection
+        self._reused = reused
+
+    def request(self, request: object) -> Deferred[IResponse]:
+        """Send one request; this is all that `Agent` asks of a connection."""
+        sent: Deferred[IResponse] = self._connection.request(request)
+        return sent.addErrback(self._failed) if self._reused else sent
+
+    def _failed(self, failure: Failure) -> Failure:
+        error = failure.value
+        if not isinstance(error, (ResponseNeverReceived, RequestTransmissionFailed)):
+            return failure
+        cancelled = any(reason.check(CancelledError) for reason in error.reasons)
+        return failure if cancelled else Failure(StaleConnectionError())
+
+
+class _Pool(HTTPConnectionPool):
+    """A pool whose connections know whether they served before."""
+
+    def __init__(self, reactor: IReactorTime) -> None:
+        super().__init__(reactor, persistent=True)
+        self.maxPersistentPerHost = _KEPT_CONNECTIONS
+        self.cachedConnectionTimeout = _KEPT_SECONDS
+        self.retryAutomatically = False
+        _HTTP11ClientFactory.noisy = False  # else each new connection is two log lines; there is no public way
+        self._known: WeakSet[object] = WeakSet()
+
+    @override
+    def getConnection(self, key: object, endpoint: IStreamClientEndpoint) -> Deferred[Any]:
+        """Take a kept connection, or open one."""
+        return super().getConnection(key, endpoint).addCallback(self._lease)
+
+    def _lease(self, connection: object) -> _Leased:
+        reused = connection in self._known
+        self._known.add(connection)
+        return _Leased(connection, reused)
+
+
+@implementer(IAgent)
+class UpstreamAgent:
+    """Sends requests over kept connections, and once more over a new one where that is safe.
+
+    Args:
+        reactor: Where connections are made.
+        connect_timeout: Seconds until a TCP connection must stand.
+    """
+
+    def __init__(self, reactor: IReactorTime, *, connect_timeout: float) -> None:
+        self._pool = _Pool(reactor)
+        seconds = connect_timeout or None
+        self._kept: IAgent = Agent(reactor, connectTimeout=seconds, pool=self._pool)
+        self._new: IAgent = Agent(reactor, connectTimeout=seconds)
+
+    def request(
+        self, method: bytes, uri: bytes, headers: Headers | None = None, bodyProducer: IBodyProducer | None = None
+    ) -> Deferred[IResponse]:
+        """Send a request; ``bodyProducer`` may be started twice."""
+
+        def retry(failure: Failure) -> Deferred[IResponse]:
+            failure.trap(StaleConnectionError)
+            return self._new.request(method, uri, headers, bodyProducer)
+
+        return self._kept.request(method, uri, headers, bodyProducer).addErrback(retry)
+
+    def close(self) -> Deferred[None]:
+        """Close the connections that serve nothing now."""
+        closed: Deferred[None] = self._pool.closeCachedConnections()
+        return closed
+
+
+@implementer(IAgent)
+class IdentityAgent:
+    """Asks for answers as they are, and refuses one that is compressed all the same."""
+
+    def __init__(self, agent: IAgent) -> None:
+        self._agent = agent
+
+    def request(
+        self, method: bytes, uri: bytes, headers: Headers | None = None, bodyProducer: IBodyProducer | None = None
+    ) -> Deferred[IResponse]:
+        """Send a request; treq has already asked for gzip by the time that it comes here (trap P8)."""
+        headers = Headers() if headers is None else headers.copy()
+        headers.setRawHeaders(b"Accept-Encoding", [b"identity"])
+        return self._agent.request(method, uri, headers, bodyProducer).addCallback(_plain)
+
+
+def _plain(response: IResponse) -> IResponse:
+    coding = b",".join(response.headers.getRawHeaders(b"Content-Encoding", [])).strip().lower()
+    if coding in (b"", b"identity"):
+        return response
+    _refuse(response)
+    raise ProxyError(Kind.UPSTREAM, "The upstream sent a compressed answer, although it was asked not to.")
+
+
+def _refuse(response: IResponse) -> None:
+    """Close the connection of a response that nobody will read; an ignored one is a leaked socket (trap P10)."""
+    response.deliverBody(_HangUp())
+
+
+class _HangUp(Protocol):
+    @override
+    def connectionMade(self) -> None:
+        self.transport.stopProducing()  # type: ignore[union-attr] # body protocols are given a producer
+
+    @override
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        pass
