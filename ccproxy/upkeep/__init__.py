@@ -1,0 +1,1 @@
+"""Things that are refreshed on a timer: the model list, the client version, the live sessions."""

@@ -1,0 +1,78 @@
+"""This module is the cached list of the upstream's models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import SequenceMatcher
+
+from twisted.internet.interfaces import IReactorTime
+
+from ccproxy.codecs import Model, Upstream
+from ccproxy.net.client import UpstreamClient
+from ccproxy.upkeep.cached import Cached
+
+_SUGGESTIONS = 3
+_LIMIT = 4 * 1024 * 1024  # bytes of a model list
+
+
+class Catalog:
+    """The list of models, refreshed from the upstream unless that is turned off.
+
+    Args:
+        client: Fetches the list.
+        upstream: Knows where it is and how to read it.
+        live: Whether to fetch it at all; if not, the built-in list serves.
+        max_age: Seconds after which the list is stale.
+        timeout: Seconds for one fetch.
+        clock: Where the time comes from.
+    """
+
+    def __init__(
+        self,
+        client: UpstreamClient,
+        upstream: Upstream,
+        *,
+        live: bool,
+        max_age: float,
+        timeout: float,
+        clock: IReactorTime,
+    ) -> None:
+        self._client = client
+        self._upstream = upstream
+        self._live = live
+        self._timeout = timeout
+        self._cached: Cached[Sequence[Model]] = Cached(self._fetch, upstream.fallback_models(), max_age, clock)
+
+    async def models(self) -> Sequence[Model]:
+        """The list; it waits only for the very first fetch, and never fails."""
+        return await self._cached.get() if self._live else self._cached.peek()
+
+    def known(self) -> Sequence[Model]:
+        """The list as it is just now; never waits."""
+        return self._cached.peek()
+
+    def nearest(self, model_id: str) -> Sequence[str]:
+        """The three known ids that look most like this one; case and vendor prefix weigh little."""
+        wanted = model_id.lower()
+        ids = (model.id for model in self.known())
+        return sorted(ids, key=lambda candidate: -_likeness(wanted, candidate.lower()))[:_SUGGESTIONS]
+
+    async def refresh(self) -> None:
+        """Fetch the list.
+
+        Raises:
+            ProxyError: It could not be had; the old one stays.
+        """
+        if self._live:
+            await self._cached.refresh()
+
+    async def _fetch(self) -> Sequence[Model]:
+        reply = await self._client.fetch(self._upstream.models_request(), limit=_LIMIT, seconds=self._timeout)
+        if reply.status != 200:
+            raise self._upstream.diagnose(reply.status, reply.headers, reply.body)
+        return self._upstream.parse_models(reply.body)
+
+
+def _likeness(wanted: str, candidate: str) -> float:
+    pairs = ((wanted, candidate), (wanted.rpartition("/")[2], candidate.rpartition("/")[2]))
+    return sum(SequenceMatcher(None, one, other, autojunk=False).ratio() for one, other in pairs)
