@@ -1,0 +1,153 @@
+"""This module is the routes, and the shape of what goes wrong on them."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from klein import Klein
+from klein.resource import KleinResource
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.server import Request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+
+from ccproxy.codecs import Dialect
+from ccproxy.errors import Kind, ProxyError
+from ccproxy.net.client import lowered
+from ccproxy.web.exchange import Exchange, House
+
+_OTHER_PATHS = ("/v1/models", "/health")
+
+
+class App:
+    """The web application.
+
+    Args:
+        dialects: The languages that clients may speak; the first is the default.
+        house: What exchanges need.
+
+    Attributes:
+        live: The exchanges that are under way.
+    """
+
+    _log = Logger()
+
+    def __init__(self, dialects: Sequence[Dialect], house: House) -> None:
+        self.live: set[Exchange] = set()
+        self._dialects = dialects
+        self._house = house
+        self._klein = Klein()
+        self._route()
+
+    def resource(self) -> KleinResource:
+        """The root resource."""
+        return self._klein.resource()
+
+    def refusal(self, path: str, error: ProxyError) -> bytes:
+        """The JSON of an error, in the dialect of a path."""
+        return self._dialect_of(path, {}).refusal(error)
+
+    def _route(self) -> None:
+        klein = self._klein
+        for dialect in self._dialects:
+            for path in dialect.paths:
+                klein.route(path, methods=["POST"], endpoint=path)(self._serving(dialect))
+        klein.route("/", methods=["GET"])(self._root)
+        klein.route("/health", methods=["GET"])(self._health)
+        for path in ("/v1/models", "/models"):
+            klein.route(path, methods=["GET"])(self._list_models)
+            klein.route(f"{path}/<path:model_id>", methods=["GET"])(self._show_model)
+        # Klein's types know error handlers with looser arguments only.
+        handlers: tuple[tuple[type[Exception], Any], ...] = (
+            (ProxyError, self._refuse),
+            (HTTPException, self._no_route),
+            (Exception, self._bug),
+        )
+        for kind, handler in handlers:
+            klein.handle_errors(kind)(handler)
+
+    # Routes
+
+    def _serving(self, dialect: Dialect) -> Callable[[Request], Coroutine[Deferred[Any], Any, bytes | None]]:
+        async def serve(request: Request) -> bytes | None:
+            exchange = Exchange(self._house, dialect, request)
+            self.live.add(exchange)
+            try:
+                return await exchange.run()
+            finally:
+                self.live.discard(exchange)
+
+        return serve
+
+    def _root(self, request: Request) -> bytes:
+        request.setHeader("content-type", "text/plain; charset=utf-8")
+        paths = (path for dialect in self._dialects for path in dialect.paths)
+        return (
+            "ccproxy is running. It serves:\n" + "".join(f"  {path}\n" for path in (*paths, *_OTHER_PATHS))
+        ).encode()
+
+    def _health(self, request: Request) -> bytes:
+        request.setHeader("content-type", "text/plain; charset=utf-8")
+        return b"OK"
+
+    async def _list_models(self, request: Request) -> bytes:
+        models = await self._house.catalog.models()
+        return _json(request, self._dialect_for(request).models(models))
+
+    async def _show_model(self, request: Request, model_id: str) -> bytes:
+        models = {model.id.lower(): model for model in await self._house.catalog.models()}
+        model = models.get(model_id.lower())
+        if model is None:
+            nearest = ", ".join(self._house.catalog.nearest(model_id))
+            raise ProxyError(
+                Kind.MODEL_NOT_FOUND, f"There is no model of this name. The nearest known models: {nearest}."
+            )
+        return _json(request, self._dialect_for(request).model(model))
+
+    # What goes wrong
+
+    def _refuse(self, request: Request, failure: Failure) -> bytes:
+        error = failure.value
+        assert isinstance(error, ProxyError)  # noqa: S101 - Klein calls this for nothing else
+        request.setResponseCode(error.status)
+        request.setHeader("x-should-retry", "true" if error.retryable else "false")
+        if error.retry_after is not None:
+            request.setHeader("retry-after", str(math.ceil(error.retry_after)))
+        if error.kind is Kind.TOO_LARGE:
+            request.setHeader("connection", "close")
+        return _json(request, self._dialect_for(request).refusal(error))
+
+    def _no_route(self, request: Request, failure: Failure) -> bytes:
+        path = request.path.decode("utf-8", "replace")
+        if failure.check(MethodNotAllowed):
+            allowed = ", ".join(sorted(failure.value.valid_methods or ()))  # type: ignore[union-attr]
+            request.setHeader("allow", allowed)
+            error = ProxyError(Kind.METHOD_NOT_ALLOWED, f"{path[:80]} answers to {allowed} only.")
+        else:
+            known = [*(path for dialect in self._dialects for path in dialect.paths), *_OTHER_PATHS]
+            nearest = difflib.get_close_matches(path, known, n=1, cutoff=0)[0]
+            error = ProxyError(Kind.NOT_FOUND, f"There is nothing at {path[:80]}; the nearest path is {nearest}.")
+        return self._refuse(request, Failure(error))
+
+    def _bug(self, request: Request, failure: Failure) -> bytes:
+        self._log.failure("A bug on {path}", failure, path=request.path)
+        return self._refuse(request, Failure(ProxyError(Kind.INTERNAL, "The proxy failed; its log says more.")))
+
+    def _dialect_for(self, request: Request) -> Dialect:
+        return self._dialect_of(request.path.decode("utf-8", "replace"), lowered(request.requestHeaders))
+
+    def _dialect_of(self, path: str, headers: dict[str, str]) -> Dialect:
+        for dialect in self._dialects:
+            if path.startswith(tuple(dialect.paths)):
+                return dialect
+        return next((dialect for dialect in self._dialects if dialect.speaks(headers)), self._dialects[0])
+
+
+def _json(request: Request, body: bytes) -> bytes:
+    request.setHeader("content-type", "application/json")
+    request.setHeader("content-length", str(len(body)))
+    return body

@@ -1,0 +1,53 @@
+"""This module is a request's body, in bounded memory and never on disk."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+from twisted.web.server import Request
+from typing_extensions import override
+
+from ccproxy.errors import Kind, ProxyError
+
+
+class BoundedBody(BytesIO):
+    """A request body in memory; what goes beyond the limit is counted and dropped.
+
+    Args:
+        limit: The most bytes that are kept; 0 for any number.
+        announced: The body's length, where the client said it.
+    """
+
+    def __init__(self, limit: int, announced: int | None) -> None:
+        super().__init__()
+        self._limit = limit
+        self._too_large = bool(limit) and announced is not None and announced > limit
+        self.received = 0
+
+    @property
+    def too_large(self) -> bool:
+        """Whether the body is, or was announced to be, beyond the limit."""
+        return self._too_large
+
+    @override
+    def write(self, data: bytes) -> int:  # type: ignore[override] # twisted.web writes bytes only
+        """Keep the next bytes, as long as they fit."""
+        self.received += len(data)
+        if self._limit and self.received > self._limit and not self._too_large:
+            self._too_large = True
+            self.seek(0)
+            self.truncate()
+        return len(data) if self._too_large else super().write(data)
+
+
+def body_of(request: Request) -> bytes:
+    """The whole body of a request.
+
+    Raises:
+        ProxyError: It is beyond the limit.
+    """
+    content = request.content
+    if isinstance(content, BoundedBody) and content.too_large:
+        raise ProxyError(Kind.TOO_LARGE, "The request body is larger than the limit of the proxy (maxBodyBytes).")
+    body: bytes = content.read() if content is not None else b""
+    return body

@@ -1,0 +1,86 @@
+"""This module is the end of the daemon's life: answers that are under way may end, and then none is left without a word."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.application.service import Service
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import TimeoutError as DeferredTimeoutError
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from typing_extensions import override
+
+from ccproxy.errors import Kind, ProxyError
+from ccproxy.web.admission import Admission
+from ccproxy.web.app import App
+from ccproxy.web.site import ProxySite
+
+_FLUSH_SECONDS = 2.0  # for the last bytes to leave
+
+
+class Drain(Service):
+    """A service whose stop takes as long as the answers that are under way, and at most the grace.
+
+    A MultiService stops all its children at once, so that the listening sockets close while this one still waits.
+
+    Args:
+        app: Knows the exchanges that are under way.
+        site: Knows the connections.
+        admission: Lets nobody in any more.
+        grace: Seconds that answers may take; what is left then gets a retryable error.
+        clock: Where the time comes from.
+        close: What is closed last.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        app: App,
+        site: ProxySite,
+        admission: Admission,
+        grace: float,
+        clock: IReactorTime,
+        close: Callable[[], object],
+    ) -> None:
+        self._app = app
+        self._site = site
+        self._admission = admission
+        self._grace = grace
+        self._clock = clock
+        self._close = close
+        self._waiting: Deferred[None] | None = None
+
+    @override
+    def stopService(self) -> Deferred[None]:
+        """Drain; fires when the last answer is out."""
+        super().stopService()
+        return Deferred.fromCoroutine(self._drain())
+
+    def hurry(self) -> None:
+        """Wait no longer."""
+        if self._waiting is not None:
+            self._waiting.cancel()
+
+    async def _drain(self) -> None:
+        self._admission.close()
+        if self._app.live:
+            self._log.info(
+                "waiting up to {grace:g} s for {count} requests", grace=self._grace, count=len(self._app.live)
+            )
+        closed = self._site.drain()
+        if not await self._wait(closed, self._grace if self._app.live else _FLUSH_SECONDS):
+            for exchange in tuple(self._app.live):
+                exchange.abandon(ProxyError(Kind.OVERLOADED, "The proxy is shutting down; send the request again."))
+            await self._wait(self._site.drain(), _FLUSH_SECONDS)
+        self._close()
+
+    async def _wait(self, closed: Deferred[None], seconds: float) -> bool:
+        """Whether it came about in time."""
+        self._waiting = closed
+        try:
+            await closed.addTimeout(seconds, self._clock)
+        except (DeferredTimeoutError, CancelledError):
+            return False
+        return True
