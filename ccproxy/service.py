@@ -1,0 +1,268 @@
+"""This module is the daemon, wired together: the only place that knows every room of the house."""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+import signal
+import socket
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar, NamedTuple
+
+from attrs import evolve
+from twisted.application.internet import StreamServerEndpointService
+from twisted.application.service import IService, MultiService
+from twisted.internet.endpoints import AdoptedStreamServerEndpoint, quoteStringArgument
+from twisted.logger import ILogObserver, Logger
+from twisted.python import usage
+from twisted.web.iweb import IAgent
+from typing_extensions import override
+
+from ccproxy import __version__, logs
+from ccproxy.config import Config, ConfigError, Loaded, load, settings
+from ccproxy.dialects import DIALECTS
+from ccproxy.net.agent import UpstreamAgent
+from ccproxy.net.client import UpstreamClient
+from ccproxy.simulator.app import Simulator
+from ccproxy.simulator.service import SimulatorSite
+from ccproxy.startup import Daemon, StartupError, listening
+from ccproxy.upkeep.catalog import Catalog
+from ccproxy.upkeep.periodic import Periodic
+from ccproxy.upkeep.release import FALLBACK_VERSION, Release
+from ccproxy.upkeep.sessions import Sessions
+from ccproxy.upstreams import UPSTREAMS
+from ccproxy.web.admission import Admission
+from ccproxy.web.app import App
+from ccproxy.web.drain import Drain
+from ccproxy.web.exchange import House
+from ccproxy.web.site import ProxySite
+
+_ROTATION_SECONDS = 600.0  # how often sessions whose time is over are forgotten
+_OFFERED = ("port", "host", "api_base", "log_level", "log_format")
+
+
+class Assembly(NamedTuple):
+    """A wired house, its routes, and the factory of its client connections."""
+
+    house: House
+    app: App
+    site: ProxySite
+
+
+class Options(usage.Options):
+    """The command line of ``twistd ccproxy``: what is asked most often; every other setting lives in the file or the environment."""
+
+    synopsis = "[options]"
+    longdesc = (
+        "Serves OpenAI and Anthropic clients from Command Code. Every setting can stand in config.json (--config) or in the environment; "
+        "options win over the environment, which wins over the file."
+    )
+    optFlags: ClassVar[list[list[str | None]]] = [
+        [
+            "simulator",
+            None,
+            "Answer from an embedded simulator instead of the upstream, on a loopback port of its own.",
+        ],
+    ]
+    optParameters: ClassVar[list[list[str | None]]] = [
+        ["config", "c", None, "The configuration file; config.json in the working directory is read if there is one."],
+        *(
+            ["-".join(setting.attribute.split("_")), None, None, f"{setting.help} [default: {setting.default}]"]
+            for setting in settings()
+            if setting.attribute in _OFFERED
+        ),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self["listen"] = []
+
+    def opt_listen(self, endpoint: str) -> None:
+        """A Twisted endpoint to listen on, such as unix:/run/ccproxy.sock; may be repeated, and replaces --host and --port."""
+        self["listen"].append(endpoint)
+
+    def opt_version(self) -> None:
+        """Show the version and exit."""
+        sys.stdout.write(f"ccproxy {__version__}\n")
+        sys.exit(0)
+
+    def settings(self) -> dict[str, object]:
+        """What was given, by the attribute of the setting."""
+        given: dict[str, object] = {name: self[name.replace("_", "-")] for name in _OFFERED}
+        given["listen"] = tuple(self["listen"]) or None
+        given["simulator"] = True if self["simulator"] else None
+        return given
+
+
+class ProxyDaemon(Daemon):
+    """The daemon as a service: it brings its own log observer and its own signal handlers."""
+
+    _log = Logger()
+
+    def __init__(self, loaded: Loaded, observer: logs.Observer, reactor: Any) -> None:  # noqa: ANN401 - many interfaces
+        super().__init__()
+        self._loaded = loaded
+        self._observer = observer
+        self._reactor = reactor
+        self.drain: Drain | None = None
+
+    @override
+    def setServiceParent(self, parent: Any) -> None:
+        """Join an application; twistd chooses the log observer before it knows the options of a plugin (trap P24)."""
+        super().setServiceParent(parent)
+        if hasattr(parent, "setComponent"):
+            parent.setComponent(ILogObserver, self._observer)
+
+    @override
+    def startService(self) -> None:
+        """Start all that the daemon consists of."""
+        super().startService()
+        for warning in self._loaded.warnings:
+            self._log.warn("{warning}", warning=warning)
+        config = self._loaded.config
+        self._log.info(
+            "ccproxy {version} serves {upstream}, configured by {source}",
+            version=__version__,
+            upstream="the embedded simulator" if config.simulator else config.api_base,
+            source=self._loaded.source or "defaults, environment and options",
+        )
+        self._reactor.callWhenRunning(self._reactor.callLater, 0, self._catch_signals)
+
+    def _catch_signals(self) -> None:
+        # trap P25: the reactor's own handler does nothing new the second time; and with it, twistd would end by the signal
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda number, frame: self._reactor.callFromThread(self._terminate))
+        signal.signal(signal.SIGHUP, lambda number, frame: self._reactor.callFromThread(self._observer.reopen))
+
+    def _terminate(self) -> None:
+        if self.running:
+            self._log.info("stopping")
+            self._reactor.stop()
+        elif self.drain is not None:
+            self._log.info("stopping at once")
+            self.drain.hurry()
+
+
+def assemble(config: Config, agent: IAgent, reactor: Any) -> Assembly:  # noqa: ANN401 - many interfaces
+    """Wire the rooms together; nothing listens or runs yet.
+
+    Args:
+        config: The settings.
+        agent: What opens connections.
+        reactor: The clock, and where connections are accepted.
+    """
+    upstream = UPSTREAMS["commandcode"](
+        api_base=config.api_base,
+        project_slug=config.project_slug,
+        user_agent=config.user_agent,
+        environment=sys.platform,
+        zero_data_retention=config.zero_data_retention,
+        line_limit=config.max_line_bytes,
+    )
+    client = UpstreamClient(agent, reactor)
+    release = Release(
+        client,
+        url=config.version_url,
+        pinned=config.cli_version,
+        max_age=config.version_refresh_interval,
+        timeout=config.refresh_timeout,
+        clock=reactor,
+    )
+    catalog = Catalog(
+        client,
+        upstream,
+        live=config.use_provider_models,
+        max_age=config.model_refresh_interval_ms / 1000,
+        timeout=config.refresh_timeout,
+        clock=reactor,
+    )
+    admission = Admission(
+        most=config.max_exchanges,
+        most_per_key=config.max_exchanges_per_key,
+        running_per_key=config.key_concurrency,
+        clock=reactor,
+    )
+    sessions = Sessions()
+    house = House(
+        config=config,
+        upstream=upstream,
+        client=client,
+        sessions=sessions,
+        release=release,
+        catalog=catalog,
+        admission=admission,
+        clock=reactor,
+        token=secrets.token_hex,
+        random=random.random,
+    )
+    app = App(DIALECTS, house)
+    return Assembly(house, app, ProxySite(app.resource(), config, app.refusal, reactor))
+
+
+def upkeep(house: House) -> Iterator[Periodic]:
+    """The jobs that keep a house fresh; intervals are stretched a little, so that daemons that start together do not ask together."""
+    config, clock = house.config, house.clock
+
+    async def rotate() -> None:
+        house.sessions.rotate(clock.seconds())
+
+    def stretched(seconds: float) -> float:
+        return seconds * (1 + house.random() / 10)
+
+    yield Periodic("session rotation", rotate, _ROTATION_SECONDS, clock)
+    if config.use_provider_models:
+        yield Periodic("model list", house.catalog.refresh, stretched(config.model_refresh_interval_ms / 1000), clock)
+    if not config.cli_version:
+        yield Periodic("client version", house.release.refresh, stretched(config.version_refresh_interval), clock)
+
+
+def embed_simulator(config: Config, daemon: MultiService, reactor: Any) -> Config:  # noqa: ANN401 - many interfaces
+    """Start a simulator beside the daemon, on a loopback port that the system chooses, and point the daemon at it."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        taken.setblocking(False)
+        endpoint = AdoptedStreamServerEndpoint(reactor, os.dup(taken.fileno()), socket.AF_INET)
+        port = taken.getsockname()[1]
+    site = SimulatorSite(Simulator(reactor, remember=0).resource())
+    StreamServerEndpointService(endpoint, site).setServiceParent(daemon)
+    return evolve(config, api_base=f"http://127.0.0.1:{port}", cli_version=config.cli_version or FALLBACK_VERSION)
+
+
+def endpoints(config: Config) -> Sequence[str]:
+    """Where to listen: the endpoints that were named, or else host and port."""
+    return config.listen or (f"tcp:{config.port}:interface={quoteStringArgument(config.host)}",)
+
+
+def makeService(options: Options) -> IService:
+    """Build the daemon that options, environment and file describe.
+
+    Raises:
+        StartupError: One of them is wrong; the line says which, and where.
+    """
+    from twisted.internet import reactor
+
+    try:
+        loaded = load(path=options["config"], environ=os.environ, options=options.settings())
+        config = loaded.config
+        observer = logs.observer(
+            log_format=config.log_format, level=config.log_level, path=config.log_file, stream=sys.__stderr__
+        )
+    except ConfigError as problem:
+        raise StartupError(f"ccproxy: {problem}") from None
+    except OSError as problem:
+        raise StartupError(f"ccproxy: the log file cannot be opened: {problem}") from None
+    daemon = ProxyDaemon(loaded, observer, reactor)
+    if config.simulator:
+        config = embed_simulator(config, daemon, reactor)
+    agent = UpstreamAgent(reactor, connect_timeout=config.connect_timeout)
+    house, app, site = assemble(config, agent, reactor)
+    for job in upkeep(house):
+        job.setServiceParent(daemon)
+    daemon.drain = Drain(app, site, house.admission, config.shutdown_grace, reactor, agent.close)
+    daemon.drain.setServiceParent(daemon)
+    for description in endpoints(config):
+        listening(description, site, reactor).setServiceParent(daemon)
+    return daemon
