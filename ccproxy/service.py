@@ -69,7 +69,12 @@ class Options(usage.Options):
     optParameters: ClassVar[list[list[str | None]]] = [
         ["config", "c", None, "The configuration file; config.json in the working directory is read if there is one."],
         *(
-            ["-".join(setting.attribute.split("_")), None, None, f"{setting.help} [default: {setting.default}]"]
+            [
+                setting.option.removeprefix("--"),
+                None,
+                None,
+                f"{setting.help}: {setting.shape.expected} [default: {setting.default}]",
+            ]
             for setting in settings()
             if setting.attribute in _OFFERED
         ),

@@ -1,0 +1,47 @@
+# The two commands of the README: make demo, make test.
+PYTHON ?= python3
+BIN := .venv/bin
+# The default editable mode would map twisted.plugins to this folder alone, and twistd would not find the plugin.
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat
+PURE := ccproxy/events.py,ccproxy/prompt.py,ccproxy/errors.py,ccproxy/codecs.py,ccproxy/framing.py,ccproxy/fields.py,ccproxy/translator.py,ccproxy/config.py,ccproxy/shapes.py,ccproxy/dialects/*,ccproxy/stages/*,ccproxy/upstreams/*
+
+.PHONY: demo test serve dev lint clean
+
+demo: .venv/installed
+	$(BIN)/ccproxy demo
+
+test: .venv/installed-test
+	$(BIN)/python -m coverage erase
+	$(BIN)/python -m coverage run -m twisted.trial tests
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report --include='$(PURE)' --fail-under=95
+
+serve: .venv/installed
+	$(BIN)/twistd -n --pidfile= ccproxy
+
+dev: .venv/installed-dev
+	$(BIN)/watchfiles --filter python '$(BIN)/twistd -n --pidfile= ccproxy' ccproxy
+
+lint: .venv/installed-dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+clean:
+	rm -rf .venv build *.egg-info .coverage .mypy_cache .ruff_cache _trial_temp
+
+.venv/created:
+	$(PYTHON) -m venv .venv
+	touch $@
+
+.venv/installed: .venv/created pyproject.toml setup.cfg
+	$(INSTALL) -e .
+	touch $@
+
+.venv/installed-test: .venv/created pyproject.toml setup.cfg
+	$(INSTALL) -e '.[test]'
+	touch $@ .venv/installed
+
+.venv/installed-dev: .venv/created pyproject.toml setup.cfg
+	$(INSTALL) -e '.[dev]'
+	touch $@ .venv/installed .venv/installed-test
