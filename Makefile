@@ -5,7 +5,7 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat
 PURE := ccproxy/events.py,ccproxy/prompt.py,ccproxy/errors.py,ccproxy/codecs.py,ccproxy/framing.py,ccproxy/fields.py,ccproxy/translator.py,ccproxy/config.py,ccproxy/shapes.py,ccproxy/dialects/*,ccproxy/stages/*,ccproxy/upstreams/*
 
-.PHONY: demo test serve dev lint clean
+.PHONY: demo test serve dev lint package clean
 
 demo: .venv/installed
 	$(BIN)/ccproxy demo
@@ -26,6 +26,15 @@ lint: .venv/installed-dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+# The wheel, in an environment of its own: is everything in it, and does twistd find the plugins?
+package: .venv/created
+	rm -rf build/package
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir build/package .
+	$(PYTHON) -m venv build/package/venv
+	build/package/venv/bin/pip install --quiet --disable-pip-version-check build/package/*.whl
+	cd build/package && venv/bin/twistd --help | grep -E '^ +ccproxy(-simulator)? '
+	cd build/package && venv/bin/ccproxy demo >demo.txt && venv/bin/ccproxy --version
 
 clean:
 	rm -rf .venv build *.egg-info .coverage .mypy_cache .ruff_cache _trial_temp

@@ -207,6 +207,10 @@ class Relay(Protocol):
         self._hang_up()
         self.done.errback(ClientStalledError())
 
+    def _forget_client(self) -> None:
+        self._open = False  # and no farewell: the consumer is gone, and has forgotten its producer
+        self._stop_upstream()
+
     def _hang_up(self) -> None:
         self._release_client()
         self._stop_upstream()
@@ -250,15 +254,15 @@ def _lost(error: ProxyError) -> ProxyError:
 
 
 _TRANSITIONS: Sequence[tuple[str, str, str, Callable[..., None] | None]] = (
-    ("opening", "client_left", "closed", Relay._hang_up),
+    ("opening", "client_left", "closed", Relay._forget_client),
     ("opening", "first_output", "streaming", None),
     ("opening", "finished", "draining", Relay._tail_and_drain),
     ("opening", "failed", "closed", Relay._raise),
-    ("streaming", "client_left", "closed", Relay._hang_up),
+    ("streaming", "client_left", "closed", Relay._forget_client),
     ("streaming", "finished", "draining", Relay._tail_and_drain),
     ("streaming", "failed", "closed", Relay._frame),
     ("streaming", "hold", "held", Relay._pause),
-    ("held", "client_left", "closed", Relay._hang_up),
+    ("held", "client_left", "closed", Relay._forget_client),
     ("held", "finished", "draining", Relay._tail_and_drain),
     ("held", "failed", "closed", Relay._frame),
     ("held", "release", "streaming", Relay._resume),
