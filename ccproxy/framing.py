@@ -23,6 +23,7 @@ RecordT = TypeVar("RecordT", bound=Record)
 
 _PEEK = 256  # bytes of an unfinished line that are enough to tell its type
 _LINE_BREAKS = ((b"\xe2\x80\xa8", rb"\u2028"), (b"\xe2\x80\xa9", rb"\u2029"), (b"\xc2\x85", rb"\u0085"))
+_UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)  # all that the two codecs raise for what is not JSON (trap P22)
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
@@ -78,14 +79,15 @@ class LineSplitter:
 
     def end(self) -> bytes:
         """Give the last line, if the stream ended without a line feed."""
-        return b"" if self.overflowed else self._release()
+        last = self._release()
+        return self._before_overflow(last + b"\n")[:-1] if len(last) > self._limit else last
 
     def _hold(self, rest: bytes) -> None:
         if self._skipping or self.overflowed:
             return
         self._held.append(rest)
         self._held_size += len(rest)
-        if self._held_size < min(_PEEK, self._limit):
+        if self._held_size < _PEEK:
             return
         if len(self._held[0]) < _PEEK:
             self._held = [b"".join(self._held)]
@@ -125,10 +127,12 @@ class RecordReader(Generic[RecordT]):
         """Read whole lines, one object each; None when they have to be looked at line by line."""
         try:
             records = self._decoder.decode_lines(block)
-        except (ValueError, RecursionError):
+        except _UNREADABLE:
             return None
-        # msgspec does not mind an object that spans two lines, or two objects on one.
-        return records if len(records) == block.count(b"\n") else None
+        # msgspec does not mind an object that spans two lines, or two objects on one; where a line ends and the next one begins,
+        # one object has to end and another one to begin.
+        lines = block.count(b"\n")
+        return records if len(records) == lines == block.count(b"}\n{") + 1 else None
 
     def line(self, line: bytes) -> RecordT | None:
         """Read one line; None when it is JSON, but no object.
@@ -138,7 +142,7 @@ class RecordReader(Generic[RecordT]):
         """
         try:
             return self._decoder.decode(line)
-        except (ValueError, RecursionError):
+        except _UNREADABLE:
             value = loads(line)
         return self.value(value) if isinstance(value, dict) else None
 
@@ -150,7 +154,7 @@ class RecordReader(Generic[RecordT]):
         """
         try:
             return msgspec.convert(value, self._type)
-        except (ValueError, RecursionError):
+        except _UNREADABLE:
             raise MalformedJSONError("a field is of a wrong type") from None
 
 
@@ -162,11 +166,11 @@ def loads(data: bytes | str) -> Any:  # noqa: ANN401 - JSON has no type before i
     """
     try:
         return _decode(data)
-    except (ValueError, RecursionError):
+    except _UNREADABLE:
         pass
     try:
         return json.loads(data, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
+    except _UNREADABLE as error:
         raise MalformedJSONError(_position(error)) from None
 
 
@@ -175,8 +179,7 @@ def dumps(value: object) -> bytes:
     try:
         return _encode(value)
     except UnicodeEncodeError:
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
+        return _encode(json.loads(_whole(json.dumps(value, ensure_ascii=False))))
 
 
 def quote(value: object) -> bytes:
