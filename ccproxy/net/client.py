@@ -7,13 +7,12 @@ memory (trap P29), body producers that need extra reactor turns (trap P9), timeo
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from http.cookiejar import DefaultCookiePolicy
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, NoReturn, TypeAlias, TypeVar
 
 from attrs import frozen
 from OpenSSL import SSL
 from treq.client import HTTPClient
-from treq.cookies import IndexableCookieJar
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.error import ConnectError, ConnectingCancelledError, DNSLookupError
 from twisted.internet.error import TimeoutError as ConnectTimeoutError
@@ -81,8 +80,12 @@ class UpstreamClient:
     """
 
     def __init__(self, agent: IAgent, clock: IReactorTime) -> None:
-        jar = IndexableCookieJar(DefaultCookiePolicy(allowed_domains=[]))
-        self._http = HTTPClient(IdentityAgent(agent), cookiejar=jar, data_to_body_producer=BytesProducer)
+        jar = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+        self._http = HTTPClient(
+            IdentityAgent(agent),
+            cookiejar=jar,  # type: ignore[arg-type] # treq's own jar type adds only a way to look into it
+            data_to_body_producer=BytesProducer,
+        )
         self._clock = clock
 
     async def open(self, request: HTTPRequest, diagnose: Diagnose, *, seconds: float) -> IResponse:

@@ -72,6 +72,9 @@ class Calls:
         except ProxyError as error:
             yield Failed(error)
             return
+        except RecursionError:  # so deeply nested that it could be read, but neither compared nor written
+            yield Failed(_broken())
+            return
         yield from self._announce(call_id, call)
         if rest:
             yield ToolArguments(call_id, rest)
@@ -81,6 +84,7 @@ class Calls:
 
     def disown(self, call_id: str) -> None:
         """The call is the upstream's own business; nothing of it is for the client."""
+        self._open.pop(call_id, None)
         self._settled.add(call_id)
 
     def reveal(self) -> Iterator[Event]:

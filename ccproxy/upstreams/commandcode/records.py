@@ -28,7 +28,7 @@ from ccproxy.upstreams.commandcode import diagnosis, ending, usage
 from ccproxy.upstreams.commandcode.calls import Calls
 
 _QUIET = {"start", "start-step"}  # a stream with nothing else in it has generated nothing
-_TYPE = re.compile(rb'[ \t]*(?:data:)?[ \t]*\{[ \t]*"type"[ \t]*:[ \t]*"([^"\\]*)"')
+_TYPE = re.compile(rb'[ \t]*(?:data:)?[ \t]*\{[ \t]*"type"[ \t]*:[ \t]*"([^"\\]+)"')
 _NOT_DATA = (b":", b"event:", b"id:", b"retry:")
 
 
@@ -62,12 +62,10 @@ class Records:
     Args:
         line_limit: The longest line of a type that we need, bytes; 0 for no limit.
 
-    Attributes:
-        skipped: How many lines meant nothing to us.
     """
 
     def __init__(self, line_limit: int) -> None:
-        self.skipped = 0
+        self._skipped = 0
         self._splitter = LineSplitter(line_limit, self._unwanted)
         self._reader = RecordReader(StreamRecord)
         self._calls = Calls(line_limit)
@@ -98,22 +96,15 @@ class Records:
     def feed(self, data: bytes) -> list[Event]:
         """Take the next bytes, cut anywhere, and say what they complete."""
         events: list[Event] = []
-        if self._over:
-            return events
-        block = self._splitter.feed(data)
-        if block:
-            self._block(block, events)
-        if self._splitter.overflowed:
-            self._end_with(
-                events, Failed(ProxyError(Kind.UPSTREAM, "The upstream sent a line that is larger than the limit."))
-            )
+        if not self._over:
+            self._block(self._splitter.feed(data), events)
         return events
 
     def end(self) -> list[Event]:
         """Take the end of the stream; a last ``finish-step`` counts as a finish."""
         events: list[Event] = []
-        if last := self._splitter.end():
-            self._block(last + b"\n", events)
+        last = self._splitter.end()
+        self._block(last and last + b"\n", events)
         if self._last_step is not None:
             self._end_with(events, *self._finished(self._last_step))
         elif not self._eventful:
@@ -124,9 +115,21 @@ class Records:
             self._end_with(events, Failed(ProxyError(Kind.UPSTREAM, message), usage.total(self._steps)))
         return events
 
+    @property
+    def skipped(self) -> int:
+        """How many lines meant nothing to us, those that were dropped unread included."""
+        return self._skipped + self._splitter.skipped
+
     # Lines
 
     def _block(self, block: bytes, events: list[Event]) -> None:
+        if block:
+            self._lines(block, events)
+        if self._splitter.overflowed:
+            message = "The upstream sent a line that is larger than the limit."
+            self._end_with(events, Failed(ProxyError(Kind.UPSTREAM, message), usage.total(self._steps)))
+
+    def _lines(self, block: bytes, events: list[Event]) -> None:
         records = self._reader.block(block)
         if records is not None:
             for record in records:
@@ -141,7 +144,7 @@ class Records:
         if line.startswith(b"data:"):
             line = line[len(b"data:") :].lstrip(b" \t")
         if not line or line == b"[DONE]" or self._unwanted(line):
-            self.skipped += 1
+            self._skipped += 1
             return
         try:
             record = self._reader.line(line)
@@ -150,7 +153,7 @@ class Records:
             self._end_with(events, Failed(ProxyError(Kind.UPSTREAM, message), usage.total(self._steps)))
             return
         if record is None:
-            self.skipped += 1
+            self._skipped += 1
         else:
             self._take(record, events)
 
@@ -187,7 +190,7 @@ class Records:
         if not record.type and record.error is not None:  # an error envelope with status 200
             self._end_with(events, *self._error(record))
             return
-        self.skipped += 1
+        self._skipped += 1
         self._eventful = self._eventful or record.type not in _QUIET
 
     def _unnested(self, record: StreamRecord) -> StreamRecord:
