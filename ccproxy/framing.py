@@ -23,7 +23,11 @@ RecordT = TypeVar("RecordT", bound=Record)
 
 _PEEK = 256  # bytes of an unfinished line that are enough to tell its type
 _LINE_BREAKS = ((b"\xe2\x80\xa8", rb"\u2028"), (b"\xe2\x80\xa9", rb"\u2029"), (b"\xc2\x85", rb"\u0085"))
-_UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)  # all that the two codecs raise for what is not JSON (trap P22)
+_UNREADABLE = (
+    msgspec.MsgspecError,
+    ValueError,
+    RecursionError,
+)  # all that the two codecs raise for what is not JSON (trap P22)
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 

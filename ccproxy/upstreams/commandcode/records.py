@@ -8,9 +8,7 @@ place. ``start-step`` echoes the whole request on one line of up to several mega
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
 
 from ccproxy.errors import Kind, ProxyError
 from ccproxy.events import (
@@ -23,37 +21,12 @@ from ccproxy.events import (
     TextStarted,
     Usage,
 )
-from ccproxy.framing import LineSplitter, MalformedJSONError, Record, RecordReader, SurrogateJoiner
+from ccproxy.framing import LineSplitter, MalformedJSONError, RecordReader, SurrogateJoiner
 from ccproxy.upstreams.commandcode import diagnosis, ending, usage
 from ccproxy.upstreams.commandcode.calls import Calls
+from ccproxy.upstreams.commandcode.lines import NEW_STEP, StreamRecord, is_of, kind_of
 
-_QUIET = {"start", "start-step"}  # a stream with nothing else in it has generated nothing
-_TYPE = re.compile(rb'[ \t]*(?:data:)?[ \t]*\{[ \t]*"type"[ \t]*:[ \t]*"([^"\\]+)"')
-_NOT_DATA = (b":", b"event:", b"id:", b"retry:")
-
-
-class StreamRecord(Record, rename="camel"):
-    """One line of the stream, with the fields of every type that we need."""
-
-    type: str = ""
-    id: str | int | None = None
-    text: str | None = None
-    delta: str | None = None
-    text_delta: str | None = None
-    tool_call_id: str | int | None = None
-    tool_name: str | None = None
-    name: str | None = None
-    input: Any = None
-    args: Any = None
-    arguments: Any = None
-    provider_executed: bool | None = None
-    finish_reason: str | None = None
-    raw_finish_reason: str | None = None
-    usage: Any = None
-    total_usage: Any = None
-    error: Any = None
-    reason: Any = None
-    data: Any = None
+_QUIET = {"start", NEW_STEP}  # a stream with nothing else in it has generated nothing
 
 
 class Records:
@@ -61,18 +34,18 @@ class Records:
 
     Args:
         line_limit: The longest line of a type that we need, bytes; 0 for no limit.
-
     """
 
     def __init__(self, line_limit: int) -> None:
         self._skipped = 0
-        self._splitter = LineSplitter(line_limit, self._unwanted)
+        self._splitter = LineSplitter(line_limit, self._drops)
         self._reader = RecordReader(StreamRecord)
         self._calls = Calls(line_limit)
         self._text = SurrogateJoiner()
         self._reasoning = SurrogateJoiner()
         self._steps: list[Usage] = []
         self._last_step: StreamRecord | None = None
+        self._dropped_step = False
         self._anonymous = 0
         self._eventful = False
         self._over = False
@@ -104,7 +77,7 @@ class Records:
         """Take the end of the stream; a last ``finish-step`` counts as a finish."""
         events: list[Event] = []
         last = self._splitter.end()
-        self._block(last and last + b"\n", events)
+        self._block(last + b"\n" if last else b"", events)
         if self._last_step is not None:
             self._end_with(events, *self._finished(self._last_step))
         elif not self._eventful:
@@ -128,6 +101,9 @@ class Records:
         if self._splitter.overflowed:
             message = "The upstream sent a line that is larger than the limit."
             self._end_with(events, Failed(ProxyError(Kind.UPSTREAM, message), usage.total(self._steps)))
+        if self._dropped_step:  # the splitter saw it before the lines that come before it were read
+            self._dropped_step = False
+            self._last_step = None
 
     def _lines(self, block: bytes, events: list[Event]) -> None:
         records = self._reader.block(block)
@@ -149,6 +125,9 @@ class Records:
         try:
             record = self._reader.line(line)
         except MalformedJSONError as error:
+            if not is_of(line, self._handlers):
+                self._skipped += 1
+                return
             message = f"The upstream sent a line that cannot be read ({error})."
             self._end_with(events, Failed(ProxyError(Kind.UPSTREAM, message), usage.total(self._steps)))
             return
@@ -157,14 +136,27 @@ class Records:
         else:
             self._take(record, events)
 
-    def _unwanted(self, head: bytes) -> bool:
-        """Whether a line that begins so can be dropped unread."""
-        if head.startswith(_NOT_DATA):
-            return True
-        match = _TYPE.match(head)
-        if match is None or match[1].decode("latin-1") in self._handlers:
+    def _drops(self, head: bytes) -> bool:
+        """Whether a line that begins so, and has not ended, can be dropped unread."""
+        kind = kind_of(head)
+        if not self._means_nothing(kind):
             return False
-        self._eventful = self._eventful or match[1].decode("latin-1") not in _QUIET
+        self._dropped_step = kind == NEW_STEP
+        return True
+
+    def _unwanted(self, line: bytes) -> bool:
+        """Whether a line can be passed over unread."""
+        kind = kind_of(line)
+        if not self._means_nothing(kind):
+            return False
+        if kind == NEW_STEP:
+            self._last_step = None
+        return True
+
+    def _means_nothing(self, kind: str | None) -> bool:
+        if kind is None or kind in self._handlers:
+            return False
+        self._eventful = self._eventful or bool(kind and kind not in _QUIET)
         return True
 
     # Records
@@ -178,7 +170,7 @@ class Records:
             return
         self._eventful = True
         self._last_step = None
-        if record.data is not None:
+        if record.data is not None and record == StreamRecord(type=record.type, data=record.data):
             record = self._unnested(record)
         for event in handler(record):
             if isinstance(event, (Finished, Failed)):
@@ -192,6 +184,8 @@ class Records:
             return
         self._skipped += 1
         self._eventful = self._eventful or record.type not in _QUIET
+        if record.type == NEW_STEP:
+            self._last_step = None
 
     def _unnested(self, record: StreamRecord) -> StreamRecord:
         """The oldest form, ``{"type", "data": {...}}``."""
