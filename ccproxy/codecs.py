@@ -77,7 +77,19 @@ class HTTPRequest:
 
 @frozen
 class Model:
-    """One model of the upstream's list; None is unknown."""
+    """One model of the upstream's list; None is unknown.
+
+    Attributes:
+        id: The name that requests use.
+        name: The name that people use.
+        owner: Who offers it.
+        created: Unix time, seconds.
+        context_length: Tokens of input and output together.
+        max_output: Tokens of one answer.
+        images: Whether it sees images.
+        efforts: The efforts that it takes, in rising order; none when the effort cannot be chosen.
+        endpoints: The upstream's other APIs that serve it.
+    """
 
     id: str
     name: str | None = None
@@ -85,6 +97,8 @@ class Model:
     created: int = 0
     context_length: int | None = None
     max_output: int | None = None
+    images: bool | None = None
+    efforts: tuple[str, ...] | None = None
     endpoints: tuple[str, ...] = ()
 
 
@@ -97,12 +111,14 @@ class Turn:
         created: Unix time, seconds.
         model: The model id that the client asked for.
         view: What the client asked to see.
+        sealing_key: With what a dialect that signs reasoning signs it (`ccproxy.seal`).
     """
 
     id: str
     created: int
     model: str
     view: View = View()
+    sealing_key: bytes = field(default=b"", repr=False)
 
 
 class Decoder(Protocol):

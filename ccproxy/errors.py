@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import Enum
 
-DEFAULT_RETRY_AFTER = {429: 30, 502: 1, 503: 1, 504: 1}
+DEFAULT_RETRY_AFTER = {408: 1, 429: 30, 502: 1, 503: 1, 504: 1}
 """Seconds that a client is asked to wait when nobody else named a time, by status."""
 
 

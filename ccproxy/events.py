@@ -19,6 +19,7 @@ class FinishReason(Enum):
     """Why a turn that succeeded came to its end."""
 
     STOP = "stop"
+    STOP_SEQUENCE = "stop-sequence"
     LENGTH = "length"
     TOOL_CALLS = "tool-calls"
     CONTENT_FILTER = "content-filter"
@@ -90,10 +91,11 @@ class ToolEnded:
 
 @frozen
 class Finished:
-    """The turn ended well."""
+    """The turn ended well; ``stop_sequence`` is the client's sequence that ended it, if one did."""
 
     reason: FinishReason
     usage: Usage = Usage()
+    stop_sequence: str | None = None
 
 
 @frozen

@@ -8,7 +8,7 @@ nobody asked for. A field that is ``null`` counts as absent.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
 from ccproxy.errors import Kind, ProxyError
@@ -18,6 +18,8 @@ from ccproxy.prompt import Image
 _T = TypeVar("_T", str, bool, list[Any], dict[str, Any])
 _TYPE_NAMES = {str: "a string", bool: "true or false", list: "an array", dict: "an object"}
 _LONGEST_MODEL_ID = 256
+_LONGEST_SEQUENCE = 1000
+_MOST_SEQUENCES = 64
 _DATA_URL = re.compile(r"data:(?P<type>[\w.+-]+/[\w.+-]+)(?:;[\w.+-]+=[^;,]*)*;base64,", re.ASCII | re.IGNORECASE)
 
 
@@ -47,6 +49,15 @@ def model_of(body: Fields) -> str:
     if len(model) > _LONGEST_MODEL_ID:
         raise invalid(f"has to be at most {_LONGEST_MODEL_ID} characters long.", body.at("model"))
     return model
+
+
+def stop_of(sequences: Sequence[str], place: str) -> tuple[str, ...]:
+    """Stop sequences: not empty, and not so many or long that looking for them would be felt."""
+    if len(sequences) > _MOST_SEQUENCES or any(len(sequence) > _LONGEST_SEQUENCE for sequence in sequences):
+        raise invalid(
+            f"has to be at most {_MOST_SEQUENCES} sequences of at most {_LONGEST_SEQUENCE} characters.", place
+        )
+    return tuple(sequence for sequence in sequences if sequence)
 
 
 def arguments_of(value: object) -> str:
@@ -124,6 +135,14 @@ class Fields:
             if not isinstance(value, dict):
                 raise invalid("has to be an object.", place)
             yield Fields(value, place)
+
+    def strings(self, name: str) -> tuple[str, ...]:
+        """An array of strings; empty when it is absent."""
+        values = self.array(name) or []
+        for index, value in enumerate(values):
+            if not isinstance(value, str):
+                raise invalid("has to be a string.", f"{self.at(name)}[{index}]")
+        return tuple(values)
 
     def required_string(self, name: str) -> str:
         """A string that has to be there and not be empty."""

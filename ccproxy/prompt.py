@@ -49,9 +49,13 @@ class Image:
 
 @frozen
 class Reasoning:
-    """Reasoning of an earlier turn, given back by the client."""
+    """Reasoning of an earlier turn, given back by the client.
+
+    ``signature`` is what a dialect that signs reasoning gave back with it, not checked yet; None where there is nothing to check.
+    """
 
     text: str = field(repr=False)
+    signature: str | None = field(default=None, repr=False)
 
 
 @frozen
@@ -109,6 +113,13 @@ class ToolChoice:
     name: str = ""
 
 
+@frozen
+class OutputFormat:
+    """The answer has to be one JSON document; ``schema`` is its JSON Schema, None for any JSON object."""
+
+    schema: Mapping[str, object] | None = field(default=None, repr=False)
+
+
 class NoteCode(Enum):
     """What we did to a request that its sender may want to know: a fixed vocabulary."""
 
@@ -130,6 +141,9 @@ class NoteCode(Enum):
     REASONING_DROPPED = "reasoning-dropped"
     BILLING_HEADER_DROPPED = "billing-header-dropped"
     SYSTEM_TAGGED = "system-message-tagged"
+    MODEL_ALIASED = "model-aliased"
+    DOCUMENT_REPAIRED = "document-repaired"
+    FOREIGN_FORM = "foreign-form"
 
 
 @frozen
@@ -151,13 +165,15 @@ class View:
     """Usage comes in a chunk of its own at the end (``stream_options.include_usage``)."""
     reasoning: bool = True
     """Reasoning is shown rather than only keeping the stream alive."""
+    reasoning_omitted: bool = False
+    """Of reasoning that is shown only the signature is, from which it can be restored (``thinking.display: omitted``)."""
 
 
 @frozen
 class Prompt:
     """One request for one turn, as asked.
 
-    ``max_tokens`` counts tokens; None in any field means that the client left it open.
+    ``max_tokens`` counts tokens; ``stop`` are the texts that end the answer; None in any field means that the client left it open.
     """
 
     model: str
@@ -169,6 +185,8 @@ class Prompt:
     max_tokens: int | None = None
     temperature: float | None = None
     top_p: float | None = None
+    stop: tuple[str, ...] = ()
     effort: Effort | None = None
+    output: OutputFormat | None = None
     view: View = View()
     notes: tuple[Note, ...] = ()

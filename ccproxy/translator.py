@@ -114,6 +114,9 @@ class Translator:
                 self.decisive = True
 
 
+_MAY_BE_EMPTY = (FinishReason.LENGTH, FinishReason.STOP_SEQUENCE)
+
+
 class _Grammar:
     """What was said so far, and what may therefore follow."""
 
@@ -140,7 +143,7 @@ class _Grammar:
         reason = finished.reason
         if self._open_calls:
             return Failed(_cut_call(reason), finished.usage)
-        if not self._spoke and reason is not FinishReason.LENGTH:
+        if not self._spoke and reason not in _MAY_BE_EMPTY:
             return Failed(ProxyError(Kind.UPSTREAM, "The upstream finished without any output."), finished.usage)
         if reason in (FinishReason.STOP, FinishReason.TOOL_CALLS):
             reason = FinishReason.TOOL_CALLS if self._called else FinishReason.STOP

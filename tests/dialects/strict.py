@@ -171,6 +171,11 @@ def _block_start(reading: MessagesReading, data: dict[str, Any]) -> None:
 def _block_delta(reading: MessagesReading, data: dict[str, Any]) -> None:
     assert reading.open and data["index"] == len(reading.blocks) - 1, "a delta outside its block"
     block = reading.blocks[-1]
+    if data["delta"]["type"] == "signature_delta":
+        assert block["type"] == "thinking" and not block["signature"], "a signature in the wrong place"
+        block["signature"] = data["delta"]["signature"]
+        return
+    assert not block.get("signature"), "a delta after the signature"
     kind, name = _DELTAS[block["type"]]
     assert data["delta"].keys() == {"type", name} and data["delta"]["type"] == kind, data
     block[name] += data["delta"][name]
@@ -183,6 +188,8 @@ def _block_stop(reading: MessagesReading, data: dict[str, Any]) -> None:
     if block["type"] == "tool_use":
         block["input"] = json.loads(block["partial_json"])
         assert isinstance(block["input"], dict), block
+    elif block["type"] == "thinking":
+        assert block["signature"], "a thinking block without a signature"
     else:
         assert block[block["type"]], "an empty block"
 

@@ -85,8 +85,7 @@ def _parts(message: Fields, role: Role, notes: list[Note]) -> Iterator[Part]:
 def _part(block: Fields, kind: str) -> Iterator[Part]:
     match kind:
         case "thinking":
-            if text := block.string("thinking"):
-                yield Reasoning(text)
+            yield Reasoning(block.string("thinking") or "", block.string("signature") or "")
         case "tool_use":
             name, arguments = block.required_string("name"), fields.arguments_of(block.raw("input"))
             yield ToolCall(block.string("id") or "", name, arguments)

@@ -57,4 +57,8 @@ def _shown(model: Model) -> dict[str, object]:
         shown["max_input_tokens"] = model.context_length
     if model.max_output is not None:
         shown["max_tokens"] = model.max_output
+    if model.images is not None:
+        shown["input_modalities"] = ["text", "image"] if model.images else ["text"]
+    if model.efforts is not None:
+        shown["supported_efforts"] = list(model.efforts)
     return shown

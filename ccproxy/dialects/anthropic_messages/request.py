@@ -39,8 +39,9 @@ def parse(data: bytes) -> Prompt:
         max_tokens=body.integer("max_tokens", least=1),
         temperature=body.number("temperature", least=0, most=2),
         top_p=body.number("top_p", least=0, most=1),
+        stop=fields.stop_of(body.strings("stop_sequences"), "stop_sequences"),
         effort=_effort(thinking, output, notes),
-        view=View(reasoning=thinking is not None and thinking.required_string("type") in _THINKING),
+        view=_view(thinking),
     )
     body.ignore("metadata", "cache_control")
     if unread := tuple(place for part in (body, thinking, output) if part for place in part.unread()):
@@ -80,6 +81,12 @@ def _tool_choice(choice: Fields | None) -> ToolChoice | None:
     if kind is None:
         raise invalid(f"has to be one of {', '.join(_CHOICES)}.", choice.at("type"))
     return ToolChoice(kind, choice.required_string("name") if kind is Choice.NAMED else "")
+
+
+def _view(thinking: Fields | None) -> View:
+    if thinking is None or thinking.required_string("type") not in _THINKING:
+        return View(reasoning=False)
+    return View(reasoning_omitted=thinking.string("display") == "omitted")
 
 
 def _parallel_tool_calls(choice: Fields | None) -> bool | None:

@@ -34,9 +34,11 @@ from ccproxy.events import (
     Usage,
 )
 from ccproxy.framing import dumps, loads, quote, sse
+from ccproxy.seal import Signer
 
 _STOP_REASONS = {
     FinishReason.STOP: "end_turn",
+    FinishReason.STOP_SEQUENCE: "stop_sequence",
     FinishReason.LENGTH: "max_tokens",
     FinishReason.TOOL_CALLS: "tool_use",
     FinishReason.CONTENT_FILTER: "refusal",
@@ -55,18 +57,20 @@ class MessageStream:
     content_type = "text/event-stream"
 
     def __init__(self, turn: Turn) -> None:
+        self._turn = turn
         self._blocks = Blocks(thinking=turn.view.reasoning)
         self._head = _message_start(turn)
         self._delta = b""
+        self._signer: Signer | None = None
 
     def encode(self, event: Event) -> bytes:
         """Say one event in frames."""
         # Nearly all events of a turn take this short way: one more piece of the text or the thinking that is open.
         block = self._blocks.open
-        if (block is Block.TEXT and type(event) is TextDelta) or (
-            block is Block.THINKING and type(event) is ReasoningDelta
-        ):
+        if block is Block.TEXT and type(event) is TextDelta:
             return b"%b%b}}\n\n" % (self._delta, quote(event.text))
+        if block is Block.THINKING and type(event) is ReasoningDelta:
+            return self._piece(event.text)
         match event:
             case TextStarted():
                 return b""
@@ -96,6 +100,7 @@ class MessageStream:
     def _frame(self, step: Step) -> bytes:
         match step:
             case BlockStarted(index, block):
+                self._signer = _signer(self._turn) if block is Block.THINKING else None
                 self._delta = (
                     b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{%b'
                     % (index, _DELTAS[block])
@@ -103,11 +108,28 @@ class MessageStream:
                 data = b'{"type":"content_block_start","index":%d,"content_block":%b}' % (index, _empty_block(step))
                 return sse(data, b"content_block_start")
             case BlockDelta(text):
-                return b"%b%b}}\n\n" % (self._delta, quote(text))
+                return self._piece(text)
             case BlockStopped(index):
-                return sse(b'{"type":"content_block_stop","index":%d}' % index, b"content_block_stop")
+                return self._signature(index) + sse(
+                    b'{"type":"content_block_stop","index":%d}' % index, b"content_block_stop"
+                )
             case _:
                 assert_never(step)
+
+    def _piece(self, text: str) -> bytes:
+        if self._signer is not None:
+            self._signer.update(text)
+            if self._turn.view.reasoning_omitted:
+                return b""
+        return b"%b%b}}\n\n" % (self._delta, quote(text))
+
+    def _signature(self, index: int) -> bytes:
+        """The signature of a thinking block, which comes last in it; nothing for any other block."""
+        if self._signer is None:
+            return b""
+        delta = b'{"type":"signature_delta","signature":%b}' % quote(self._signer.signature())
+        self._signer = None
+        return sse(b'{"type":"content_block_delta","index":%d,"delta":%b}' % (index, delta), b"content_block_delta")
 
 
 class MessageDocument:
@@ -150,9 +172,23 @@ class MessageDocument:
                 case BlockDelta(text):
                     self._pieces.append(text)
                 case BlockStopped():
-                    self._content.append(_whole_block(self._started, "".join(self._pieces)))
+                    self._content.append(self._whole_block("".join(self._pieces)))
                 case _:
                     assert_never(step)
+
+    def _whole_block(self, text: str) -> dict[str, object]:
+        """The block that was started as a document shows it; ``text`` is all of its deltas."""
+        match self._started.block:
+            case Block.THINKING:
+                signer = _signer(self._turn)
+                signer.update(text)
+                shown = "" if self._turn.view.reasoning_omitted else text
+                return {"type": "thinking", "thinking": shown, "signature": signer.signature()}
+            case Block.TEXT:
+                return {"type": "text", "text": text}
+            case Block.TOOL:
+                call_id, name = self._started.call_id, self._started.name
+                return {"type": "tool_use", "id": call_id, "name": name, "input": loads(text)}
 
     def _document(self, finished: Finished) -> bytes:
         document = {
@@ -162,10 +198,14 @@ class MessageDocument:
             "model": self._turn.model,
             "content": self._content,
             "stop_reason": _STOP_REASONS[finished.reason],
-            "stop_sequence": None,
+            "stop_sequence": finished.stop_sequence,
             "usage": _usage(finished.usage),
         }
         return dumps(document)
+
+
+def _signer(turn: Turn) -> Signer:
+    return Signer(turn.sealing_key, carry=turn.view.reasoning_omitted)
 
 
 def _message_start(turn: Turn) -> bytes:
@@ -181,7 +221,7 @@ def _message_end(finished: Finished) -> bytes:
     usage = {
         name: count for name, count in _usage(finished.usage).items() if count is not None or name == "output_tokens"
     }
-    delta = {"stop_reason": _STOP_REASONS[finished.reason], "stop_sequence": None}
+    delta = {"stop_reason": _STOP_REASONS[finished.reason], "stop_sequence": finished.stop_sequence}
     data = dumps({"type": "message_delta", "delta": delta, "usage": usage})
     return sse(data, b"message_delta") + sse(b'{"type":"message_stop"}', b"message_stop")
 
@@ -196,17 +236,6 @@ def _empty_block(started: BlockStarted) -> bytes:
         case Block.TOOL:
             call = quote(started.call_id), quote(started.name)
             return b'{"type":"tool_use","id":%b,"name":%b,"input":{}}' % call
-
-
-def _whole_block(started: BlockStarted, text: str) -> dict[str, object]:
-    """The block as a document shows it; ``text`` is all of its deltas."""
-    match started.block:
-        case Block.THINKING:
-            return {"type": "thinking", "thinking": text, "signature": ""}
-        case Block.TEXT:
-            return {"type": "text", "text": text}
-        case Block.TOOL:
-            return {"type": "tool_use", "id": started.call_id, "name": started.name, "input": loads(text)}
 
 
 def _usage(usage: Usage) -> dict[str, int | None]:

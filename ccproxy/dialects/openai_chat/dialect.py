@@ -50,6 +50,13 @@ def _shown(model: Model) -> dict[str, object]:
         shown["context_length"] = model.context_length
     if model.max_output is not None:
         shown["max_output_tokens"] = model.max_output
+    if model.images is not None:
+        shown["architecture"] = {
+            "input_modalities": ["text", "image"] if model.images else ["text"],
+            "output_modalities": ["text"],
+        }
+    if model.efforts is not None:
+        shown["supported_reasoning_efforts"] = list(model.efforts)
     if model.endpoints:
         shown["supported_endpoints"] = list(model.endpoints)
     return shown

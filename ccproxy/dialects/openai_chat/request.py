@@ -63,6 +63,7 @@ def parse(data: bytes) -> Prompt:
         max_tokens=older_limit if limit is None else limit,
         temperature=body.number("temperature", least=0, most=2),
         top_p=body.number("top_p", least=0, most=1),
+        stop=_stop(body),
         effort=_effort(body, notes),
         view=_view(body),
     )
@@ -179,6 +180,11 @@ def _tool_choice(body: Fields, notes: list[Note]) -> ToolChoice | None:
         notes.append(Note(NoteCode.TOOL_CHOICE_DROPPED, ("tool_choice",)))
         return None
     return ToolChoice(Choice.NAMED, function.required_string("name"))
+
+
+def _stop(body: Fields) -> tuple[str, ...]:
+    single = body.raw("stop")
+    return fields.stop_of((single,) if isinstance(single, str) else body.strings("stop"), "stop")
 
 
 def _effort(body: Fields, notes: list[Note]) -> Effort | None:

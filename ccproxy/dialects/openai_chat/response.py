@@ -29,6 +29,7 @@ from ccproxy.framing import dumps, quote, sse, sse_comment
 
 _FINISH_REASONS = {
     FinishReason.STOP: "stop",
+    FinishReason.STOP_SEQUENCE: "stop",
     FinishReason.LENGTH: "length",
     FinishReason.TOOL_CALLS: "tool_calls",
     FinishReason.CONTENT_FILTER: "content_filter",

@@ -20,6 +20,7 @@ from ccproxy.prompt import Effort
 _T = TypeVar("_T")
 
 _M = 1_000_000
+_LATEST_SECONDS = 100_000_000_000  # what is greater counts something else
 _TEXT, _SEES = False, True
 _FIXED = ""
 _TO_HIGH = "low medium high"
@@ -143,9 +144,7 @@ _CAPABILITIES = {
     model_id.lower(): Capabilities(context, max_output, images, _efforts(efforts))
     for model_id, context, max_output, images, efforts in _BUILT_IN
 }
-_FALLBACK = tuple(
-    Model(model_id, context_length=context, max_output=max_output) for model_id, context, max_output, *_ in _BUILT_IN
-)
+_UNKNOWN = Capabilities(None, None, None, None)
 
 
 def capabilities(model_id: str) -> Capabilities | None:
@@ -155,7 +154,7 @@ def capabilities(model_id: str) -> Capabilities | None:
 
 def fallback() -> Sequence[Model]:
     """The built-in list."""
-    return _FALLBACK
+    return tuple(_model(model_id, {}) for model_id, *_ in _BUILT_IN)
 
 
 def parse(body: bytes) -> Sequence[Model]:
@@ -186,15 +185,19 @@ def _entries(body: bytes) -> Sequence[object]:
 
 
 def _model(model_id: str, entry: Mapping[str, object]) -> Model:
-    known = capabilities(model_id)
+    """A model of the live list, completed by what is built in; what the live list says wins."""
+    able = capabilities(model_id) or _UNKNOWN
+    created = _typed(entry, "created", int) or 0
     endpoints = _typed(entry, "supported_endpoints", list) or []
     return Model(
         model_id,
         name=_typed(entry, "name", str),
         owner=_typed(entry, "owned_by", str) or "command-code",
-        created=_typed(entry, "created", int) or 0,
-        context_length=_typed(entry, "context_length", int) or (known.context if known else None),
-        max_output=known.max_output if known else None,
+        created=created if 0 <= created < _LATEST_SECONDS else 0,
+        context_length=_typed(entry, "context_length", int) or able.context,
+        max_output=able.max_output,
+        images=able.images,
+        efforts=None if able.efforts is None else tuple(effort.value for effort in able.efforts),
         endpoints=tuple(endpoint for endpoint in endpoints if isinstance(endpoint, str)),
     )
 

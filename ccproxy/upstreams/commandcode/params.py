@@ -48,6 +48,8 @@ def params(prompt: Prompt) -> tuple[dict[str, object], tuple[Note, ...]]:
     history = repair(prompt.messages)
     notes = list(history.notes)
     able = capabilities(prompt.model)
+    if able and able.images is False:
+        _refuse_images(prompt.model, history.messages)
     tools = _tools(prompt)
     said: dict[str, object] = {
         "model": prompt.model,
@@ -66,6 +68,13 @@ def params(prompt: Prompt) -> tuple[dict[str, object], tuple[Note, ...]]:
     }
     said.update((name, value) for name, value in optional.items() if value is not None)
     return said, tuple(notes)
+
+
+def _refuse_images(model: str, messages: Iterable[Message]) -> None:
+    """Refuse what the upstream would drop without a word."""
+    if any(isinstance(part, Image) for message in messages for part in message.parts):
+        message = f"messages: The model {model} does not see images, and there is one in the conversation."
+        raise ProxyError(Kind.INVALID_REQUEST, message, field="messages")
 
 
 def _max_tokens(wanted: int | None, able: Capabilities | None, notes: list[Note]) -> int:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from ccproxy.codecs import Key
 from ccproxy.dialects.anthropic_messages.response import MessageStream
 from ccproxy.events import Event, TextDelta, TextEnded, TextStarted
+from ccproxy.prompt import View
+from ccproxy.seal import Seal
 from tests.dialects.anthropic_messages.answering import CALLED, STOP, THOUGHT, call, document, outline, streamed, whole
 from tests.dialects.strict import read_messages
 from tests.dialects.turns import HIDDEN, TURN, encoded, said, turns
@@ -174,10 +178,23 @@ class BlockOrderTests(SynchronousTestCase):
 
         self.assertEqual(outline(reading), [("thinking", "hm")])
 
-    def test_thinking_block_has_an_empty_signature(self) -> None:
-        """No signature is invented for a thinking block, in the stream or in the document."""
-        stream = encoded(MessageStream(TURN), [THOUGHT, STOP])
+    def test_thinking_is_signed(self) -> None:
+        """A thinking block ends with a signature that the proxy recognises, the same in stream and document."""
+        seal = Seal(Key("user_test_key"))
+        turn = evolve(TURN, sealing_key=seal.secret)
 
-        self.assertNotIn(b"signature_delta", stream)
-        self.assertEqual(read_messages(stream).blocks[0]["signature"], "")
-        self.assertEqual(document(THOUGHT, STOP)["content"][0]["signature"], "")
+        block = streamed(THOUGHT, THOUGHT, STOP, turn=turn).blocks[0]
+
+        self.assertEqual(seal.opened("hmhm", block["signature"]), "hmhm")
+        self.assertEqual(document(THOUGHT, THOUGHT, STOP, turn=turn)["content"][0], block)
+
+    def test_omitted_thinking_is_carried_by_its_signature(self) -> None:
+        """A client that asked not to see the thinking gets a block without text, from whose signature it can be restored."""
+        seal = Seal(Key("user_test_key"))
+        turn = evolve(TURN, sealing_key=seal.secret, view=View(reasoning_omitted=True))
+
+        block = streamed(THOUGHT, THOUGHT, STOP, turn=turn).blocks[0]
+
+        self.assertEqual(block["thinking"], "")
+        self.assertEqual(seal.opened("", block["signature"]), "hmhm")
+        self.assertEqual(document(THOUGHT, THOUGHT, STOP, turn=turn)["content"][0], block)

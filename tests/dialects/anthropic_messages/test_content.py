@@ -143,13 +143,13 @@ class BlockTests(RequestCase):
         self.refused_block("assistant", {"type": "tool_result", "tool_use_id": "A"}, "type")
 
     def test_thinking(self) -> None:
-        """Thinking that comes back is reasoning; without text it is nothing."""
+        """Thinking that comes back is reasoning with its signature, which is checked where the caller's key is known."""
         blocks = [
             {"type": "thinking", "thinking": "hm", "signature": ""},
             {"type": "thinking", "thinking": "", "signature": "s"},
         ]
 
-        self.assertEqual(parts("assistant", *blocks), (Reasoning("hm"),))
+        self.assertEqual(parts("assistant", *blocks), (Reasoning("hm", ""), Reasoning("", "s")))
 
     def test_redacted_thinking_is_dropped(self) -> None:
         """Thinking that nobody here can read is dropped with a note."""

@@ -79,21 +79,28 @@ class EnvelopeTests(RequestCase):
 
     def test_fields_without_meaning_are_noted(self) -> None:
         """What we do nothing with is named in one note, be it known to the reference or not."""
-        prompt = asked(
-            top_k=5, service_tier="auto", context_management={"edits": []}, betas=["x"], stop_sequences=["a"]
-        )
+        prompt = asked(top_k=5, service_tier="auto", context_management={"edits": []}, betas=["x"])
 
-        subjects = ("top_k", "service_tier", "context_management", "betas", "stop_sequences")
+        subjects = ("top_k", "service_tier", "context_management", "betas")
         self.assertEqual(prompt.notes, (Note(NoteCode.IGNORED, subjects),))
+
+    def test_stop_sequences(self) -> None:
+        """Stop sequences are kept in order; empty ones, which would end any answer at once, are not."""
+        self.assertEqual(asked(stop_sequences=["END", "", "\n\n"]).stop, ("END", "\n\n"))
 
     def test_ignored_parts_of_known_objects_are_noted(self) -> None:
         """What is ignored inside thinking and output_config is named with its place."""
         prompt = asked(
-            thinking={"type": "adaptive", "display": "omitted"},
+            thinking={"type": "adaptive", "depth": 3},
             output_config={"effort": "low", "format": {"type": "x"}},
         )
 
-        self.assertEqual(prompt.notes, (Note(NoteCode.IGNORED, ("thinking.display", "output_config.format")),))
+        self.assertEqual(prompt.notes, (Note(NoteCode.IGNORED, ("thinking.depth", "output_config.format")),))
+
+    def test_display_of_thinking(self) -> None:
+        """Thinking can be left out of the answer and still be asked for."""
+        self.assertEqual(asked(thinking={"type": "adaptive", "display": "omitted"}).view, View(reasoning_omitted=True))
+        self.assertEqual(asked(thinking={"type": "adaptive", "display": "summarized"}).view, View())
 
     def test_metadata_and_cache_control_are_no_news(self) -> None:
         """Every Claude Code request has metadata and cache_control; they are not worth a note."""

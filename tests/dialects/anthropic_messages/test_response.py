@@ -102,6 +102,7 @@ class EndingTests(SynchronousTestCase):
         """Every finish reason has its word, in stream and document."""
         words = {
             FinishReason.STOP: "end_turn",
+            FinishReason.STOP_SEQUENCE: "stop_sequence",
             FinishReason.LENGTH: "max_tokens",
             FinishReason.TOOL_CALLS: "tool_use",
             FinishReason.CONTENT_FILTER: "refusal",

@@ -70,6 +70,18 @@ class EnvelopeTests(RequestCase):
         self.assertTrue(prompt.stream)
         self.assertEqual((prompt.temperature, prompt.top_p, prompt.parallel_tool_calls), (0.5, 0.9, False))
 
+    def test_stop_sequences(self) -> None:
+        """One stop sequence or several are kept in order, without empty ones."""
+        self.assertEqual(asked(stop="END").stop, ("END",))
+        self.assertEqual(asked(stop=["END", "", "\n\n"]).stop, ("END", "\n\n"))
+        self.assertEqual(asked(stop="").stop, ())
+
+    def test_stop_sequences_out_of_bounds(self) -> None:
+        """So many or so long sequences that looking for them would be felt are refused."""
+        self.refused("stop", stop=["a"] * 65)
+        self.refused("stop", stop="a" * 1001)
+        self.refused("stop[1]", stop=["a", 1])
+
     def test_both_names_of_the_limit(self) -> None:
         """max_completion_tokens is the newer name of max_tokens, and wins."""
         self.assertEqual(asked(max_tokens=10).max_tokens, 10)

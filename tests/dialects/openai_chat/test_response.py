@@ -179,6 +179,7 @@ class EndingTests(SynchronousTestCase):
         """Every finish reason has its word, in stream and document."""
         words = {
             FinishReason.STOP: "stop",
+            FinishReason.STOP_SEQUENCE: "stop",
             FinishReason.LENGTH: "length",
             FinishReason.TOOL_CALLS: "tool_calls",
             FinishReason.CONTENT_FILTER: "content_filter",

@@ -52,11 +52,11 @@ class FallbackTests(SynchronousTestCase):
     """The built-in list."""
 
     def test_models(self) -> None:
-        """It holds each model once, with what is known of its size."""
+        """It holds each model once, with what is known of its size and of what it can do."""
         ids = [model.id.lower() for model in fallback()]
 
         self.assertEqual(len(ids), len(set(ids)))
-        self.assertIn(Model("claude-haiku-4-5-20251001", context_length=200_000), fallback())
+        self.assertIn(Model("claude-haiku-4-5-20251001", context_length=200_000, images=True, efforts=()), fallback())
 
 
 class ParseTests(SynchronousTestCase):
@@ -83,6 +83,8 @@ class ParseTests(SynchronousTestCase):
             created=1750000000,
             context_length=900_000,
             max_output=384_000,
+            images=False,
+            efforts=("high", "max"),
             endpoints=("/v1/chat/completions",),
         )
         self.assertEqual(models, (expected,))

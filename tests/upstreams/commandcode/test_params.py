@@ -228,12 +228,35 @@ class LimitTests(SynchronousTestCase):
         self.assertNotIn("reasoning_effort", asked("zai-org/GLM-5", effort=Effort.LOW))
         self.assertEqual(notes("zai-org/GLM-5", effort=Effort.LOW), (Note(NoteCode.EFFORT_DROPPED),))
 
+    def test_clamped_effort_is_noted(self) -> None:
+        """An effort that became another is noted."""
+        self.assertEqual(notes("gpt-5.5", effort=Effort.MAX), (Note(NoteCode.EFFORT_CLAMPED),))
+        self.assertEqual(notes("gpt-5.5", effort=Effort.LOW), ())
+
+    def test_image_for_a_blind_model(self) -> None:
+        """An image goes up to a model that sees it or that nothing is known of, and is refused for one that does not see it."""
+        picture = Image("image/png", "aaaa")
+        seen = (Message(Role.USER, (picture,)),)
+        shot = (
+            Message(Role.ASSISTANT, (ToolCall("c", "shoot", "{}"),)),
+            Message(Role.TOOL, (ToolResult("c", (picture,)),)),
+        )
+
+        for model in ("xiaomi/mimo-v2.5", "nobody/nothing"):
+            self.assertIn("aaaa", str(asked(model, seen)))
+        for messages in (seen, shot):
+            error = self.assertRaises(ProxyError, asked, "zai-org/GLM-5.2", messages)
+            self.assertIs(error.kind, Kind.INVALID_REQUEST)
+            self.assertIn("zai-org/GLM-5.2 does not see images", error.message)
+
     def test_fixed_sampling(self) -> None:
         """GPT-5 and its successors are not asked for a sampling that they refuse."""
         for model in ("gpt-5.5", "GPT-6-sol", "openai/gpt-10"):
             self.assertNotIn("temperature", asked(model, temperature=0.2, top_p=1))
             self.assertEqual(asked(model, temperature=0.2, top_p=1)["top_p"], 1)
-            self.assertEqual(notes(model, temperature=0.2, top_p=1), (Note(NoteCode.SAMPLING_DROPPED, ("temperature",)),))
+            self.assertEqual(
+                notes(model, temperature=0.2, top_p=1), (Note(NoteCode.SAMPLING_DROPPED, ("temperature",)),)
+            )
 
     def test_free_sampling(self) -> None:
         """Other models are."""

@@ -1,0 +1,65 @@
+"""Tests of the signature on thinking blocks."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from ccproxy.codecs import Key
+from ccproxy.prompt import Message, Note, NoteCode, Prompt, Reasoning, Role, Text
+from ccproxy.seal import Seal, Signer
+
+SEAL = Seal(Key("user_test_key"))
+OTHER = Seal(Key("user_other_key"))
+TEXTS = st.text(st.characters(codec="utf-8"))
+
+
+def signature(*pieces: str, seal: Seal = SEAL, carry: bool = False) -> str:
+    """The signature of a text that came in pieces."""
+    signer = Signer(seal.secret, carry=carry)
+    for piece in pieces:
+        signer.update(piece)
+    return signer.signature()
+
+
+class SealTests(SynchronousTestCase):
+    """What is recognised, and what is not."""
+
+    @given(st.lists(TEXTS))
+    def test_own_thinking_is_restored(self, pieces: list[str]) -> None:
+        """A block that comes back with its signature gives its text, however it was streamed."""
+        text = "".join(pieces)
+
+        self.assertEqual(SEAL.opened(text, signature(*pieces)), text)
+        self.assertEqual(SEAL.opened("", signature(*pieces, carry=True)), text)
+
+    @given(TEXTS, TEXTS)
+    def test_nothing_else_is_recognised(self, text: str, foreign: str) -> None:
+        """Changed texts, foreign keys and foreign signatures open nothing, and raise nothing."""
+        self.assertIsNone(SEAL.opened(text + "!", signature(text)))
+        self.assertIsNone(SEAL.opened(text, signature(text, seal=OTHER)))
+        self.assertIsNone(SEAL.opened(text, foreign))
+        self.assertIsNone(SEAL.opened(text, "ccproxy1." + foreign))
+
+    def test_cut_signature(self) -> None:
+        """A signature that lost its end opens nothing."""
+        whole = signature("hm", carry=True)
+
+        self.assertEqual([cut for cut in range(len(whole)) if SEAL.opened("", whole[:cut]) is not None], [])
+
+    def test_prompt(self) -> None:
+        """In a prompt own thinking is restored, foreign is dropped with a note, unsigned reasoning stays, and so does the rest."""
+        said = (Reasoning("own", signature("own")), Reasoning("foreign", "sig"), Reasoning("plain"), Text("a"))
+        carried = (Reasoning("", signature("carried", carry=True)),)
+        prompt = Prompt("m", (Message(Role.ASSISTANT, said), Message(Role.ASSISTANT, carried)))
+
+        unsealed = SEAL.unsealed(prompt)
+
+        self.assertEqual(unsealed.messages[0].parts, (Reasoning("own"), Reasoning("plain"), Text("a")))
+        self.assertEqual(unsealed.messages[1].parts, (Reasoning("carried"),))
+        self.assertEqual(unsealed.notes, (Note(NoteCode.REASONING_DROPPED, ("messages",)),))
+
+    def test_key_stays_hidden(self) -> None:
+        """Neither seal nor signature holds the key."""
+        self.assertNotIn("user_test_key", signature("a", carry=True) + repr(vars(SEAL)))
