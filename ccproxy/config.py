@@ -20,6 +20,7 @@ from typing import TypeVar
 from attrs import field, fields, frozen
 
 from ccproxy.shapes import (
+    ALIASES,
     BASE_URL,
     BYTES,
     COUNT,
@@ -31,6 +32,7 @@ from ccproxy.shapes import (
     LEVEL,
     MILLISECONDS,
     PORT,
+    REASONING_STYLE,
     SECONDS,
     TEXT,
     URL,
@@ -76,6 +78,14 @@ class Config:
     )
     model_refresh_interval_ms: int = _setting(300_000, MILLISECONDS, "how often the model list is fetched")
     refresh_timeout: float = _setting(10.0, SECONDS, "longest time for one such refresh")
+    model_aliases: tuple[tuple[str, str], ...] = _setting(
+        (), ALIASES, "which model serves a name or a pattern such as claude-haiku-*"
+    )
+    reasoning_style: str = _setting(
+        "field", REASONING_STYLE, "how chat answers show reasoning: in reasoning_content, in <think> tags, both, or not"
+    )
+    split_think_tags: bool = _setting(False, FLAG, "take <think> tags in a text for reasoning")
+    structured_repair: bool = _setting(True, FLAG, "ask once more for an answer that does not fit its JSON schema")
     strict: bool = _setting(False, FLAG, "refuse unknown request fields instead of ignoring them")
     simulator: bool = _setting(False, FLAG, "answer from the built-in simulator instead of the upstream")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Callable
@@ -85,6 +86,17 @@ def _flag() -> Shape:
     return Shape("true or false", lambda text: texts.get(text.strip().lower()), check)
 
 
+def _pairs(expected: str) -> Shape:
+    def check(value: object) -> tuple[tuple[str, str], ...]:
+        if value == ():  # the default, which is no JSON
+            return ()
+        if not isinstance(value, dict) or not all(isinstance(item, str) and item for item in (*value, *value.values())):
+            raise ValueError
+        return tuple(value.items())
+
+    return Shape(expected, json.loads, check)
+
+
 def _endpoints(expected: str) -> Shape:
     endpoint = _text(expected, r"\w+:[^\x00-\x1f\x7f-\x9f]*")
 
@@ -109,4 +121,6 @@ BASE_URL = _url(
 )
 LEVEL = _choice("debug", "info", "warn", "error", "critical", warning="warn")
 FORMAT = _choice("text", "json")
+REASONING_STYLE = _choice("field", "tags", "both", "off")
+ALIASES = _pairs("an object from model names or patterns to model names")
 ENDPOINTS = _endpoints('endpoints such as "tcp:3000" or "unix:/run/ccproxy.sock"')

@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ccproxy.config import Config, ConfigError, Loaded, Setting, load, settings
 
+ALIASES = st.dictionaries(st.text(min_size=1), st.text(min_size=1)).map(lambda aliases: tuple(aliases.items()))
 HEADER = st.from_regex(r"(?:[!-~](?:[ -~]*[!-~])?)?", fullmatch=True)
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -195,10 +196,18 @@ class SourcesTests(ConfigTestCase):
         self.assertEqual(self.load({"PORT": "2"}).config.listen, ("tcp:1",))
 
     @property_test
-    @given(st.builds(Config, port=st.integers(0, 65535), project_slug=HEADER, ping_interval=st.floats(0, 1e9)))
+    @given(
+        st.builds(
+            Config,
+            port=st.integers(0, 65535),
+            project_slug=HEADER,
+            ping_interval=st.floats(0, 1e9),
+            model_aliases=ALIASES,
+        )
+    )
     def test_round_trip(self, config: Config) -> None:
         """What a file says in valid values is what the configuration holds."""
-        values = asdict(config)
+        values = {**asdict(config), "model_aliases": dict(config.model_aliases)}
 
         loaded = self.from_file(**{each.key: values[each.attribute] for each in settings()})
 
@@ -207,6 +216,13 @@ class SourcesTests(ConfigTestCase):
 
 class ValuesTests(ConfigTestCase):
     """What a value may be, and what becomes of it."""
+
+    def test_aliases(self) -> None:
+        """Aliases are pairs in their order, from a JSON object in the file or in the environment."""
+        self.assertEqual(
+            self.from_file(modelAliases={"claude-*": "a", "b": "c"}).model_aliases, (("claude-*", "a"), ("b", "c"))
+        )
+        self.assertEqual(self.load({"CCPROXY_MODEL_ALIASES": '{"a": "b"}'}).config.model_aliases, (("a", "b"),))
 
     def test_trailing_slash(self) -> None:
         """A slash at the end of apiBase is dropped."""
@@ -534,6 +550,10 @@ class SettingsTests(SynchronousTestCase):
                 "useProviderModels": True,
                 "modelRefreshIntervalMs": 300000,
                 "refreshTimeout": 10,
+                "modelAliases": (),
+                "reasoningStyle": "field",
+                "splitThinkTags": False,
+                "structuredRepair": True,
                 "strict": False,
                 "simulator": False,
                 "logFile": "",
