@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 # The default editable mode would map twisted.plugins to this folder alone, and twistd would not find the plugin.
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat
-PURE := ccproxy/events.py,ccproxy/prompt.py,ccproxy/errors.py,ccproxy/codecs.py,ccproxy/framing.py,ccproxy/fields.py,ccproxy/translator.py,ccproxy/config.py,ccproxy/shapes.py,ccproxy/dialects/*,ccproxy/stages/*,ccproxy/upstreams/*
+PURE := ccproxy/events.py,ccproxy/prompt.py,ccproxy/errors.py,ccproxy/codecs.py,ccproxy/framing.py,ccproxy/fields.py,ccproxy/translator.py,ccproxy/config.py,ccproxy/shapes.py,ccproxy/seal.py,ccproxy/estimate.py,ccproxy/aliases.py,ccproxy/structured.py,ccproxy/dialects/*,ccproxy/stages/*,ccproxy/upstreams/*
 
 .PHONY: demo test serve dev lint package clean
 
