@@ -1,7 +1,8 @@
 """This module is the connections to the upstream: a pool, and what a connection is not allowed to do.
 
 An answer is never compressed, since a compressor holds back deltas and a small bomb becomes a large text (trap P29). A request that
-failed on a reused connection before a byte of its answer is sent once more, on a new one: the upstream had closed an idle connection.
+failed at once on a reused connection, before a byte of its answer, is sent once more, on a new one: the upstream had closed an idle
+connection.
 """
 
 from __future__ import annotations
@@ -28,6 +29,10 @@ from zope.interface import implementer
 from ccproxy.errors import Kind, ProxyError
 
 _KEPT_CONNECTIONS = 1024  # a cache size, not a limit; the default of 2 makes most short requests dial anew
+_LONGEST_DIAL = 3600  # seconds; the system itself gives up earlier, but Agent's own default is sooner still
+_STALE_SECONDS = (
+    1.0  # a connection that was closed before shows it at once; later, the request may have been worked on, and billed
+)
 _KEPT_SECONDS = 55  # below the keep-alive of common servers (60), so that they do not close first
 
 
@@ -38,12 +43,15 @@ class StaleConnectionError(Exception):
 class _Leased:
     """A connection out of the pool, which knows whether it served before."""
 
-    def __init__(self, connection: Any, reused: bool) -> None:  # noqa: ANN401 - Agent's protocol has no interface
+    def __init__(self, connection: Any, reused: bool, clock: IReactorTime) -> None:  # noqa: ANN401 - Agent's protocol has no interface
         self._connection = connection
         self._reused = reused
+        self._clock = clock
+        self._sent_at = 0.0
 
     def request(self, request: object) -> Deferred[IResponse]:
         """Send one request; this is all that `Agent` asks of a connection."""
+        self._sent_at = self._clock.seconds()
         sent: Deferred[IResponse] = self._connection.request(request)
         return sent.addErrback(self._failed) if self._reused else sent
 
@@ -52,7 +60,8 @@ class _Leased:
         if not isinstance(error, (ResponseNeverReceived, RequestTransmissionFailed)):
             return failure
         cancelled = any(reason.check(CancelledError) for reason in error.reasons)
-        return failure if cancelled else Failure(StaleConnectionError())
+        worked_on = self._clock.seconds() - self._sent_at > _STALE_SECONDS
+        return failure if cancelled or worked_on else Failure(StaleConnectionError())
 
 
 class _Pool(HTTPConnectionPool):
@@ -64,6 +73,7 @@ class _Pool(HTTPConnectionPool):
         self.cachedConnectionTimeout = _KEPT_SECONDS
         self.retryAutomatically = False
         _HTTP11ClientFactory.noisy = False  # else each new connection is two log lines; there is no public way
+        self._clock = reactor
         self._known: WeakSet[object] = WeakSet()
 
     @override
@@ -74,7 +84,7 @@ class _Pool(HTTPConnectionPool):
     def _lease(self, connection: object) -> _Leased:
         reused = connection in self._known
         self._known.add(connection)
-        return _Leased(connection, reused)
+        return _Leased(connection, reused, self._clock)
 
 
 @implementer(IAgent)
@@ -83,12 +93,12 @@ class UpstreamAgent:
 
     Args:
         reactor: Where connections are made.
-        connect_timeout: Seconds until a TCP connection must stand.
+        connect_timeout: Seconds until a TCP connection must stand; 0 for as long as the system tries.
     """
 
     def __init__(self, reactor: IReactorTime, *, connect_timeout: float) -> None:
         self._pool = _Pool(reactor)
-        seconds = connect_timeout or None
+        seconds = connect_timeout or _LONGEST_DIAL
         self._kept: IAgent = Agent(reactor, connectTimeout=seconds, pool=self._pool)
         self._new: IAgent = Agent(reactor, connectTimeout=seconds)
 

@@ -73,7 +73,7 @@ class StreamAnswer:
     def _due(self) -> None:
         self._timer = None
         interval = self._ping_interval if self.begun else self._header_delay
-        if self._clock.seconds() - self._wrote_at >= interval:
+        if self._wrote_at + interval <= self._clock.seconds():
             self.write(self._encoder.ping())
         self._arm()
 

@@ -6,7 +6,7 @@ memory (trap P29), body producers that need extra reactor turns (trap P9), timeo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, NoReturn, TypeAlias, TypeVar
 
@@ -14,10 +14,11 @@ from attrs import frozen
 from OpenSSL import SSL
 from treq.client import HTTPClient
 from twisted.internet.defer import CancelledError, Deferred, succeed
-from twisted.internet.error import ConnectError, ConnectingCancelledError, DNSLookupError
+from twisted.internet.error import ConnectError, DNSLookupError
 from twisted.internet.error import TimeoutError as ConnectTimeoutError
 from twisted.internet.interfaces import IConsumer, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.ssl import VerificationError
 from twisted.python.failure import Failure
 from twisted.web.client import (
     RequestTransmissionFailed,
@@ -125,19 +126,18 @@ class UpstreamClient:
         return await _read(await self._send(request), limit)
 
     async def _send(self, request: HTTPRequest) -> IResponse:
+        sent = self._http.request(
+            request.method,
+            request.url,
+            headers=Headers({name: [value] for name, value in request.headers}),
+            data=request.body if request.method == "POST" else None,
+            allow_redirects=False,
+            unbuffered=True,
+            reactor=self._clock,  # type: ignore[arg-type] # treq uses it for its own timeout only
+        )
         try:
-            return await self._http.request(
-                request.method,
-                request.url,
-                headers=Headers({name: [value] for name, value in request.headers}),
-                data=request.body if request.method == "POST" else None,
-                allow_redirects=False,
-                unbuffered=True,
-                reactor=self._clock,  # type: ignore[arg-type] # treq uses it for its own timeout only
-            )
+            return await _leavable(sent)
         except _NAMED as error:
-            if _is_cancellation(error):
-                raise CancelledError from None
             raise _named(error) from None
 
     async def _within(self, seconds: float, work: Coroutine[Deferred[Any], Any, _T]) -> _T:
@@ -145,6 +145,22 @@ class UpstreamClient:
         if seconds:
             started.addTimeout(seconds, self._clock, onTimeoutCancel=_timed_out)
         return await started
+
+
+def _leavable(sent: Deferred[_T]) -> Deferred[_T]:
+    """The same result, but a cancellation is a `CancelledError`, whatever the layers below make of it (a name lookup: an unknown name)."""
+
+    def leave(left: Deferred[_T]) -> None:
+        left.errback(CancelledError())
+        sent.cancel()
+
+    def hand_over(result: _T | Failure) -> None:
+        if not handed.called:
+            handed.callback(result)
+
+    handed: Deferred[_T] = Deferred(leave)
+    sent.addBoth(hand_over)
+    return handed
 
 
 async def _read(response: IResponse, limit: int) -> Reply:
@@ -166,7 +182,6 @@ class _ShortBody(Protocol):
 
     def __init__(self, limit: int) -> None:
         self.done: Deferred[bytes] = Deferred(lambda _: self._stop())
-        self._limit = limit
         self._parts: list[bytes] = []
         self._room = limit
 
@@ -192,7 +207,6 @@ class _ShortBody(Protocol):
 
 _NAMED = (
     ConnectError,
-    ConnectingCancelledError,
     DNSLookupError,
     SSL.Error,
     ResponseNeverReceived,
@@ -203,12 +217,6 @@ _NAMED = (
 
 def _timed_out(result: object, seconds: float) -> NoReturn:
     raise ProxyError(Kind.TIMEOUT, f"The upstream did not answer within {seconds:g} seconds.")
-
-
-def _is_cancellation(error: Exception) -> bool:
-    """Whether a request ended only because we ended it; Agent wraps that in its own words."""
-    reasons: Sequence[Failure] = getattr(error, "reasons", ())
-    return isinstance(error, ConnectingCancelledError) or any(reason.check(CancelledError) for reason in reasons)
 
 
 def _named(error: Exception) -> ProxyError:
@@ -223,7 +231,7 @@ def _named(error: Exception) -> ProxyError:
         case ConnectError():
             return ProxyError(Kind.UNREACHABLE, "The upstream could not be reached.", replayable=True)
         case ResponseNeverReceived(reasons=reasons) | RequestTransmissionFailed(reasons=reasons):
-            if any(reason.check(SSL.Error) for reason in reasons):
+            if any(reason.check(SSL.Error, VerificationError) for reason in reasons):
                 return ProxyError(
                     Kind.UNREACHABLE, "The upstream's TLS connection could not be verified or was broken off."
                 )

@@ -1,14 +1,32 @@
-"""This module is the deadline on a peer's silence, as a protocol around a protocol."""
+"""This module is how long peers may be silent, and the deadline on it: a protocol around a protocol."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from attrs import frozen
 from twisted.internet.interfaces import IDelayedCall, IProtocol, IPushProducer, IReactorTime
 from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
 from typing_extensions import override
 from zope.interface import implementer
+
+
+@frozen
+class Limits:
+    """How long each side of a relay may keep the other waiting; seconds, 0 for ever.
+
+    Attributes:
+        text_silence: Silence of the upstream inside an open text block.
+        silence: Silence of the upstream anywhere else.
+        stall: A client that does not read.
+        drain: An upstream that does not end its response after the finish.
+    """
+
+    text_silence: float
+    silence: float
+    stall: float
+    drain: float
 
 
 @implementer(IProtocol, IPushProducer)
@@ -106,7 +124,7 @@ class IdleTimeout(Protocol):
     def _due(self) -> None:
         self._timer = None
         limit = self._limit()
-        if limit and self._clock.seconds() - self._heard_at >= limit:
+        if limit and self._heard_at + limit <= self._clock.seconds():
             self._on_silence(limit)
         else:
             self._arm()

@@ -2,17 +2,17 @@
 
 States, from the first byte of a 200 to the last; what stands in no row is ignored:
 
-==========  ============  ============  ================  ====================  ==================  ==============
-state       client left   first output  finished          failed, lost, silent  hold                release
-==========  ============  ============  ================  ====================  ==================  ==============
-OPENING     stop, CLOSED  STREAMING     tail, DRAINING    stop, raise, CLOSED
-STREAMING   stop, CLOSED                tail, DRAINING    stop, frame, CLOSED   pause, HELD
-HELD        stop, CLOSED                tail, DRAINING    stop, frame, CLOSED                       STREAMING
-DRAINING                                                  stop, CLOSED
-==========  ============  ============  ================  ====================  ==================  ==============
+==========  ============  ============  ==============  ============  ====================  ===========  =========
+state       client left   first output  finished        cut           failed, lost, silent  hold         release
+==========  ============  ============  ==============  ============  ====================  ===========  =========
+OPENING     stop, CLOSED  STREAMING     tail, DRAINING  stop, CLOSED  stop, raise, CLOSED
+STREAMING   stop, CLOSED                tail, DRAINING  stop, CLOSED  stop, frame, CLOSED   pause, HELD
+HELD        stop, CLOSED                tail, DRAINING  stop, CLOSED  stop, frame, CLOSED                STREAMING
+DRAINING                                                              stop, CLOSED
+==========  ============  ============  ==============  ============  ====================  ===========  =========
 
-DRAINING lets the upstream finish its response for a moment, so that its connection can serve again. HELD is bounded too: a client that
-does not read for too long is given up.
+A stop sequence cuts a turn: the user does not pay for what the upstream would still say. DRAINING lets the upstream finish its response
+for a moment, so that its connection can serve again. HELD is bounded too: a client that does not read for too long is given up.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from collections.abc import Callable, Sequence
 from itertools import product
 from typing import Protocol as Interface
 
-from attrs import frozen
 from automat import TypeMachineBuilder
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IConsumer, IDelayedCall, IProtocol, IPushProducer, IReactorTime
@@ -34,25 +33,9 @@ from typing_extensions import override
 from zope.interface import implementer
 
 from ccproxy.errors import Kind, ProxyError
-from ccproxy.events import Failed, Finished
+from ccproxy.events import Failed, Finished, FinishReason
+from ccproxy.net.deadline import Limits
 from ccproxy.translator import Translator
-
-
-@frozen
-class Limits:
-    """How long each side of a relay may keep the other waiting; seconds, 0 for ever.
-
-    Attributes:
-        text_silence: Silence of the upstream inside an open text block.
-        silence: Silence of the upstream anywhere else.
-        stall: A client that does not read.
-        drain: An upstream that does not end its response after the finish.
-    """
-
-    text_silence: float
-    silence: float
-    stall: float
-    drain: float
 
 
 class ClientStalledError(Exception):
@@ -61,7 +44,8 @@ class ClientStalledError(Exception):
 
 class _Lifecycle(Interface):
     def first_output(self) -> None: ...
-    def finished(self) -> None: ...
+    def finished(self, outcome: Finished) -> None: ...
+    def cut(self, outcome: Finished) -> None: ...
     def failed(self, error: ProxyError) -> None: ...
     def hold(self) -> None: ...
     def release(self) -> None: ...
@@ -168,7 +152,8 @@ class Relay(Protocol):
         if output:
             self._send(output)
         if isinstance(outcome, Finished):
-            self._machine.finished()
+            ending = self._machine.cut if outcome.reason is FinishReason.STOP_SEQUENCE else self._machine.finished
+            ending(outcome)
         elif isinstance(outcome, Failed):
             self._machine.failed(_lost(outcome.error) if lost else outcome.error)
 
@@ -180,11 +165,15 @@ class Relay(Protocol):
 
     # What the transitions do
 
-    def _tail_and_drain(self) -> None:
+    def _tail_and_drain(self, outcome: Finished) -> None:
         self._release_client()
         self._producer.resumeProducing()  # trap P11: a paused upstream would keep its connection for ever
         self._set_timer(self._limits.drain, self._stop_upstream)
-        self.done.callback(self._ended())
+        self.done.callback(outcome)
+
+    def _cut(self, outcome: Finished) -> None:
+        self._hang_up()
+        self.done.callback(outcome)
 
     def _raise(self, error: ProxyError) -> None:
         self._hang_up()
@@ -192,8 +181,11 @@ class Relay(Protocol):
 
     def _frame(self, error: ProxyError) -> None:
         self._hang_up()
-        self._consumer.write(self._translator.fail(error))
-        self.done.callback(self._ended())
+        try:
+            self._consumer.write(self._translator.fail(error))
+        except Exception:  # what broke the translation may break this frame too; the answer is then cut short, visibly
+            self._log.failure("A bug in the framing of a failure")
+        self.done.callback(self._translator.outcome or Failed(error))
 
     def _pause(self) -> None:
         self._producer.pauseProducing()
@@ -221,14 +213,10 @@ class Relay(Protocol):
         if self.transport is not None:
             self._consumer.unregisterProducer()
 
-    def _stop_upstream(self) -> None:
+    def _stop_upstream(self, _why: ProxyError | None = None) -> None:
         self._cancel_timer()
         if self.transport is not None:
             self._producer.stopProducing()  # trap P3: the one way that closes at once, also paused and over TLS
-
-    def _ended(self) -> Finished | Failed:
-        assert self._translator.outcome is not None  # noqa: S101 - both ways here have settled the turn
-        return self._translator.outcome
 
     @property
     def _producer(self) -> IPushProducer:
@@ -257,13 +245,16 @@ _TRANSITIONS: Sequence[tuple[str, str, str, Callable[..., None] | None]] = (
     ("opening", "client_left", "closed", Relay._forget_client),
     ("opening", "first_output", "streaming", None),
     ("opening", "finished", "draining", Relay._tail_and_drain),
+    ("opening", "cut", "closed", Relay._cut),
     ("opening", "failed", "closed", Relay._raise),
     ("streaming", "client_left", "closed", Relay._forget_client),
     ("streaming", "finished", "draining", Relay._tail_and_drain),
+    ("streaming", "cut", "closed", Relay._cut),
     ("streaming", "failed", "closed", Relay._frame),
     ("streaming", "hold", "held", Relay._pause),
     ("held", "client_left", "closed", Relay._forget_client),
     ("held", "finished", "draining", Relay._tail_and_drain),
+    ("held", "cut", "closed", Relay._cut),
     ("held", "failed", "closed", Relay._frame),
     ("held", "release", "streaming", Relay._resume),
     ("held", "stalled", "closed", Relay._give_up),

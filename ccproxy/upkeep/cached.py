@@ -13,7 +13,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 
 _T = TypeVar("_T")
-_RETRY_SECONDS = 5.0  # between two fetches that are started because somebody asked
+_RETRY_SECONDS = 5.0  # between the end of a fetch and the next that is started because somebody asks
 
 
 class Cached(Generic[_T]):
@@ -82,7 +82,6 @@ class Cached(Generic[_T]):
             self._fetching = None if started.called else started
 
     async def _run(self) -> None:
-        self._tried_at = self._clock.seconds()
         self._error = None
         try:
             self._value = await self._fetch()
@@ -91,6 +90,7 @@ class Cached(Generic[_T]):
             pass
         except Exception as error:
             self._error = error
+        self._tried_at = self._clock.seconds()
         self._fetching = None
         waiting, self._waiting = self._waiting, []
         for waiter in waiting:

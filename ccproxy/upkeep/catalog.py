@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
 
 from twisted.internet.interfaces import IReactorTime
@@ -51,11 +51,14 @@ class Catalog:
         """The list as it is just now; never waits."""
         return self._cached.peek()
 
+    def ids(self) -> Iterable[str]:
+        """The ids of the list as it is just now."""
+        return (model.id for model in self.known())
+
     def nearest(self, model_id: str) -> Sequence[str]:
         """The three known ids that look most like this one; case and vendor prefix weigh little."""
         wanted = model_id.lower()
-        ids = (model.id for model in self.known())
-        return sorted(ids, key=lambda candidate: -_likeness(wanted, candidate.lower()))[:_SUGGESTIONS]
+        return sorted(self.ids(), key=lambda candidate: -_likeness(wanted, candidate.lower()))[:_SUGGESTIONS]
 
     async def refresh(self) -> None:
         """Fetch the list.

@@ -1,0 +1,1 @@
+"""Tests of the things that are refreshed on a timer."""
