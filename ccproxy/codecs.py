@@ -111,6 +111,7 @@ class Turn:
         created: Unix time, seconds.
         model: The model id that the client asked for.
         view: What the client asked to see.
+        estimated_input: How many tokens the prompt is taken for, for a dialect that says so before anybody knows; None where none does.
         sealing_key: With what a dialect that signs reasoning signs it (`ccproxy.seal`).
     """
 
@@ -119,6 +120,7 @@ class Turn:
     model: str
     view: View = View()
     sealing_key: bytes = field(default=b"", repr=False)
+    estimated_input: int | None = None
 
 
 class Decoder(Protocol):
@@ -153,11 +155,31 @@ class Encoder(Protocol):
         """Something harmless that keeps the client waiting, in the dialect's own form."""
 
 
+class TokenCounter(Protocol):
+    """A dialect's way to ask how many tokens a request has, without sending it.
+
+    Attributes:
+        paths: Where it is served.
+    """
+
+    paths: Sequence[str]
+
+    def answer(self, tokens: int) -> bytes:
+        """The JSON body that tells it."""
+
+
 class Dialect(Protocol):
-    """One client-facing API."""
+    """One client-facing API.
+
+    Attributes:
+        name: What the log calls it.
+        paths: Where it is served; the first is the one to name.
+        counter: How it tells how many tokens a request has; None if it has no such thing.
+    """
 
     name: str
     paths: Sequence[str]
+    counter: TokenCounter | None
 
     def speaks(self, headers: Mapping[str, str]) -> bool:
         """Whether lower-cased request headers alone show that the client expects this dialect."""

@@ -165,6 +165,8 @@ class View:
     """Usage comes in a chunk of its own at the end (``stream_options.include_usage``)."""
     reasoning: bool = True
     """Reasoning is shown rather than only keeping the stream alive."""
+    styled: bool = False
+    """Reasoning is shown in the way that the operator chose, for want of one way in the dialect."""
     reasoning_omitted: bool = False
     """Of reasoning that is shown only the signature is, from which it can be restored (``thinking.display: omitted``)."""
 

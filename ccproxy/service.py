@@ -36,7 +36,7 @@ from ccproxy.upstreams import UPSTREAMS
 from ccproxy.web.admission import Admission
 from ccproxy.web.app import App
 from ccproxy.web.drain import Drain
-from ccproxy.web.exchange import House
+from ccproxy.web.house import House
 from ccproxy.web.site import ProxySite
 
 _ROTATION_SECONDS = 600.0  # how often sessions whose time is over are forgotten

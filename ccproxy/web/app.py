@@ -15,11 +15,16 @@ from twisted.python.failure import Failure
 from twisted.web.server import Request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from ccproxy.codecs import Dialect
+from ccproxy.aliases import resolve
+from ccproxy.codecs import Dialect, TokenCounter
 from ccproxy.errors import Kind, ProxyError
+from ccproxy.estimate import estimate
 from ccproxy.net.client import lowered
-from ccproxy.web.exchange import Exchange, House
+from ccproxy.web.body import body_of
+from ccproxy.web.exchange import Exchange
+from ccproxy.web.house import House
 
+_MODEL_PATHS = ("/v1/models", "/models", "/openai/v1/models", "/anthropic/v1/models")
 _OTHER_PATHS = ("/v1/models", "/health")
 
 
@@ -56,9 +61,12 @@ class App:
         for dialect in self._dialects:
             for path in dialect.paths:
                 klein.route(path, methods=["POST"], endpoint=path)(self._serving(dialect))
+            if dialect.counter is not None:
+                for path in dialect.counter.paths:
+                    klein.route(path, methods=["POST"], endpoint=path)(self._counting(dialect, dialect.counter))
         klein.route("/", methods=["GET"])(self._root)
         klein.route("/health", methods=["GET"])(self._health)
-        for path in ("/v1/models", "/models"):
+        for path in _MODEL_PATHS:
             klein.route(path, methods=["GET"])(self._list_models)
             klein.route(f"{path}/<path:model_id>", methods=["GET"])(self._show_model)
         # Klein's types know error handlers with looser arguments only.
@@ -82,6 +90,15 @@ class App:
                 self.live.discard(exchange)
 
         return serve
+
+    def _counting(self, dialect: Dialect, counter: TokenCounter) -> Callable[[Request], bytes]:
+        def count(request: Request) -> bytes:
+            self._house.upstream.credential(lowered(request.requestHeaders))
+            prompt = dialect.parse(body_of(request))
+            model = resolve(prompt.model, self._house.config.model_aliases, self._house.catalog.ids())
+            return _json(request, counter.answer(self._house.corrections.corrected(model, estimate(prompt))))
+
+        return count
 
     def _root(self, request: Request) -> bytes:
         request.setHeader("content-type", "text/plain; charset=utf-8")
@@ -142,7 +159,7 @@ class App:
 
     def _dialect_of(self, path: str, headers: dict[str, str]) -> Dialect:
         for dialect in self._dialects:
-            if path.startswith(tuple(dialect.paths)):
+            if path.startswith(tuple(dialect.paths)):  # what lies below a path, such as a token counter, speaks like it
                 return dialect
         return next((dialect for dialect in self._dialects if dialect.speaks(headers)), self._dialects[0])
 

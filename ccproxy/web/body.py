@@ -1,4 +1,4 @@
-"""This module is a request's body, in bounded memory and never on disk."""
+"""This module is a request's body, in bounded memory and never on disk, compressed or not."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from io import BytesIO
 from twisted.web.server import Request
 from typing_extensions import override
 
+from ccproxy.codings import plain
 from ccproxy.errors import Kind, ProxyError
 
 
@@ -16,11 +17,15 @@ class BoundedBody(BytesIO):
     Args:
         limit: The most bytes that are kept; 0 for any number.
         announced: The body's length, where the client said it.
+
+    Attributes:
+        limit: The most bytes that are kept.
+        received: How many bytes came.
     """
 
     def __init__(self, limit: int, announced: int | None) -> None:
         super().__init__()
-        self._limit = limit
+        self.limit = limit
         self._too_large = bool(limit) and announced is not None and announced > limit
         self.received = 0
 
@@ -33,7 +38,7 @@ class BoundedBody(BytesIO):
     def write(self, data: bytes) -> int:  # type: ignore[override] # twisted.web writes bytes only
         """Keep the next bytes, as long as they fit."""
         self.received += len(data)
-        if self._limit and self.received > self._limit and not self._too_large:
+        if self.limit and self.received > self.limit and not self._too_large:
             self._too_large = True
             self.seek(0)
             self.truncate()
@@ -41,13 +46,15 @@ class BoundedBody(BytesIO):
 
 
 def body_of(request: Request) -> bytes:
-    """The whole body of a request.
+    """The whole body of a request, without the codings that the client put on it.
 
     Raises:
-        ProxyError: It is beyond the limit.
+        ProxyError: It is beyond the limit, as it came or decompressed, or it cannot be decompressed.
     """
-    content = request.content
-    if isinstance(content, BoundedBody) and content.too_large:
-        raise ProxyError(Kind.TOO_LARGE, "The request body is larger than the limit of the proxy (maxBodyBytes).")
+    content, limit = request.content, 0
+    if isinstance(content, BoundedBody):
+        limit = content.limit
+        if content.too_large:
+            raise ProxyError(Kind.TOO_LARGE, "The request body is larger than the limit of the proxy (maxBodyBytes).")
     body: bytes = content.read() if content is not None else b""
-    return body
+    return plain(body, ",".join(request.requestHeaders.getRawHeaders("content-encoding", [])), limit)

@@ -6,70 +6,31 @@ here (trap P1). A client that left is neither.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timezone
+import re
 from typing import TypeAlias
 
-from attrs import frozen
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.web.iweb import IResponse
 from twisted.web.server import Request
 
-from ccproxy.codecs import Dialect, Encoder, Identity, Key, Stage, Turn, Upstream
-from ccproxy.config import Config
+from ccproxy.codecs import Dialect, Encoder
 from ccproxy.errors import Kind, ProxyError
 from ccproxy.events import Failed, Finished
 from ccproxy.net.answer import Collector, StreamAnswer
-from ccproxy.net.client import UpstreamClient, lowered
-from ccproxy.net.deadline import IdleTimeout
-from ccproxy.net.relay import ClientStalledError, Limits, Relay
-from ccproxy.prompt import Note, NoteCode, Prompt
-from ccproxy.stages.single_call import SingleCall
-from ccproxy.stages.size_limit import SizeLimit
-from ccproxy.stages.tool_names import RestoreNames, aliased
+from ccproxy.net.client import lowered
+from ccproxy.net.deadline import IdleTimeout, Limits
+from ccproxy.net.relay import ClientStalledError, Relay
 from ccproxy.translator import Translator
-from ccproxy.upkeep.catalog import Catalog
-from ccproxy.upkeep.release import Release
-from ccproxy.upkeep.sessions import Sessions
-from ccproxy.web import caller
-from ccproxy.web.admission import Admission
 from ccproxy.web.attempts import persist
 from ccproxy.web.body import body_of
+from ccproxy.web.house import House
+from ccproxy.web.plan import Plan, plan, stages, summary
 from ccproxy.web.report import Report
 
 Answer: TypeAlias = StreamAnswer | Collector
 
-
-@frozen
-class House:
-    """What every exchange needs of the running daemon.
-
-    Attributes:
-        config: The settings.
-        upstream: The codec towards the upstream.
-        client: The connection towards the upstream.
-        sessions: The live sessions.
-        release: The client version to report.
-        catalog: The model list.
-        admission: Who may come in.
-        clock: Where the time comes from; its seconds are Unix time.
-        token: Makes random hex text of so many bytes.
-        random: Makes a random number from 0 to 1.
-    """
-
-    config: Config
-    upstream: Upstream
-    client: UpstreamClient
-    sessions: Sessions
-    release: Release
-    catalog: Catalog
-    admission: Admission
-    clock: IReactorTime
-    token: Callable[[int], str]
-    random: Callable[[], float]
+_TRACE = re.compile(r"[\x21-\x7e]{1,64}")
 
 
 class Exchange:
@@ -139,52 +100,23 @@ class Exchange:
 
     async def _serve(self) -> bytes | None:
         self._request.setHeader("x-request-id", self._report.id)
+        self._request.setHeader("request-id", self._report.id)
         key = self._house.upstream.credential(self._headers)
         async with self._house.admission.place(key):
-            prompt, names = aliased(self._dialect.parse(body_of(self._request)))
-            self._report.model = prompt.model
-            upstream_request = self._house.upstream.generate(prompt, self._identity(key))
-            self._note((*prompt.notes, *upstream_request.notes))
-            turn = Turn(self._report.id, int(self._house.clock.seconds()), prompt.model, prompt.view)
-            self._encoder = self._dialect.encoder(turn, stream=prompt.stream)
-            self._answer = self._begin(prompt, self._encoder)
-
-            async def attempt() -> Finished | Failed:
-                self._report.tries += 1
-                response = await self._house.client.open(
-                    upstream_request, self._house.upstream.diagnose, seconds=self._house.config.silence_timeout
-                )
-                return await self._relayed(response, prompt, stages_of(prompt, names, self._house.config))
-
-            ended = await persist(attempt, clock=self._house.clock, random=self._house.random)
+            body = body_of(self._request)
+            planned = plan(self._house, self._dialect, self._headers, body, key, self._report.id)
+            self._report.model = planned.turn.model
+            if planned.notes:
+                self._request.setHeader("x-ccproxy-notes", summary(planned.notes))
+            self._encoder = self._dialect.encoder(planned.turn, stream=planned.prompt.stream)
+            self._answer = self._begin(planned, self._encoder)
+            ended = await persist(lambda: self._attempt(planned), clock=self._house.clock, random=self._house.random)
+        if planned.estimated is not None:
+            self._house.corrections.observe(planned.prompt.model, planned.estimated, ended.usage.input)
         return self._end(ended)
 
-    def _identity(self, key: Key) -> Identity:
-        now = self._house.clock.seconds()
-        return Identity(
-            key=key,
-            session=caller.session(self._headers) or self._house.sessions.of(key, now),
-            version=self._house.release.version(),
-            trace_id=caller.trace_id(self._headers) or self._house.token(16),
-            span_id=self._house.token(8),
-            date=datetime.fromtimestamp(now, timezone.utc).strftime("%Y-%m-%d"),
-            zero_data_retention=caller.wants_no_retention(self._headers),
-        )
-
-    def _note(self, notes: tuple[Note, ...]) -> None:
-        ignored = [subject for note in notes if note.code is NoteCode.IGNORED for subject in note.subjects]
-        if ignored and self._house.config.strict:
-            raise ProxyError(
-                Kind.INVALID_REQUEST, f"{ignored[0][:80]}: unknown or without effect here.", field=ignored[0][:80]
-            )
-        counts: Counter[str] = Counter()
-        for note in notes:
-            counts[note.code.value] += len(note.subjects) or 1
-        if counts:
-            self._request.setHeader("x-ccproxy-notes", ", ".join(f"{code}={count}" for code, count in counts.items()))
-
-    def _begin(self, prompt: Prompt, encoder: Encoder) -> Answer:
-        if not prompt.stream:
+    def _begin(self, planned: Plan, encoder: Encoder) -> Answer:
+        if not planned.prompt.stream:
             return Collector()
         self._request.setHeader("content-type", encoder.content_type)
         self._request.setHeader("cache-control", "no-cache, no-transform")
@@ -198,24 +130,36 @@ class Exchange:
             ping_interval=config.ping_interval,
         )
 
-    async def _relayed(self, response: IResponse, prompt: Prompt, stages: Sequence[Stage]) -> Finished | Failed:
+    async def _attempt(self, planned: Plan) -> Finished | Failed:
+        """Ask the upstream once."""
         assert self._answer is not None and self._encoder is not None  # noqa: S101 - made before any attempt
-        self._report.trace = lowered(response.headers).get("x-trace-id", "-")[:64]
-        translator = Translator(self._house.upstream.decoder(), stages, self._encoder)
-        config = self._house.config
+        self._report.tries += 1
+        config, clock = self._house.config, self._house.clock
+        diagnose = self._house.upstream.diagnose
+        response = await self._house.client.open(planned.request, diagnose, seconds=config.silence_timeout)
+        self._trace(response)
+        translator = Translator(self._house.upstream.decoder(), stages(planned, config), self._encoder)
         limits = Limits(
-            text_silence=config.stream_idle_timeout if prompt.stream else config.document_idle_timeout,
+            text_silence=config.stream_idle_timeout if planned.prompt.stream else config.document_idle_timeout,
             silence=config.silence_timeout,
             stall=config.client_stall_timeout,
             drain=config.drain_timeout,
         )
-        self._relay = relay = Relay(translator, self._answer, self._house.clock, limits)
-        response.deliverBody(IdleTimeout(relay, self._house.clock, relay.silence_limit, relay.silent))
+        self._relay = relay = Relay(translator, self._answer, clock, limits)
+        response.deliverBody(IdleTimeout(relay, clock, relay.silence_limit, relay.silent))
         try:
             return await relay.done
         finally:
             self._relay = None
             self._report.decided_at = relay.decided_at
+
+    def _trace(self, response: IResponse) -> None:
+        """Pass on the upstream's own id of the request, which its support asks for."""
+        trace = lowered(response.headers).get("x-trace-id", "")
+        if _TRACE.fullmatch(trace):
+            self._report.trace = trace
+            if not self._request.startedWriting:
+                self._request.setHeader("x-ccproxy-upstream-trace", trace)
 
     def _end(self, ended: Finished | Failed) -> bytes | None:
         self._report.ended(ended)
@@ -240,15 +184,3 @@ class Exchange:
             return error
         nearest = ", ".join(self._house.catalog.nearest(self._report.model))
         return ProxyError(error.kind, f"{error.message} The nearest known models: {nearest}.", field=error.field)
-
-
-def stages_of(prompt: Prompt, names: Mapping[str, str], config: Config) -> Sequence[Stage]:
-    """What happens to the events of a turn on their way, in order."""
-    stages: list[Stage] = []
-    if prompt.parallel_tool_calls is False:
-        stages.append(SingleCall())
-    if names:
-        stages.append(RestoreNames(names))
-    if not prompt.stream and config.max_document_bytes:
-        stages.append(SizeLimit(config.max_document_bytes))
-    return stages

@@ -177,6 +177,7 @@ class ProxyChannel(HTTPChannel):
         """Answer a request that never became whole, and close."""
         body = self.site.refusal("", error)
         head = f"HTTP/1.1 {error.status} {RESPONSES[error.status].decode()}\r\nConnection: close\r\n"
+        head += "Access-Control-Allow-Origin: *\r\nX-Should-Retry: true\r\nRetry-After: 1\r\n"
         head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         assert self.transport is not None  # noqa: S101 - a deadline does not outlive its connection
         self.transport.write(head.encode() + body)

@@ -5,11 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 
-from ccproxy.codecs import Encoder, Model, Turn
+from ccproxy.codecs import Encoder, Model, TokenCounter, Turn
 from ccproxy.dialects.anthropic_messages import refusal, request, response
 from ccproxy.errors import ProxyError
 from ccproxy.framing import dumps
 from ccproxy.prompt import Prompt
+
+
+class CountTokens:
+    """``POST /v1/messages/count_tokens`` (https://docs.anthropic.com/en/api/messages-count-tokens)."""
+
+    paths: Sequence[str] = (
+        "/v1/messages/count_tokens",
+        "/messages/count_tokens",
+        "/anthropic/v1/messages/count_tokens",
+    )
+
+    def answer(self, tokens: int) -> bytes:
+        """The JSON body that tells how many tokens a request has."""
+        return dumps({"input_tokens": tokens})
 
 
 class AnthropicMessages:
@@ -17,6 +31,8 @@ class AnthropicMessages:
 
     name = "anthropic_messages"
     paths: Sequence[str] = ("/v1/messages", "/messages")
+
+    counter: TokenCounter | None = CountTokens()
 
     def speaks(self, headers: Mapping[str, str]) -> bool:
         """Whether there is an ``anthropic-version``, which every client of this API has to send."""

@@ -211,8 +211,8 @@ def _signer(turn: Turn) -> Signer:
 def _message_start(turn: Turn) -> bytes:
     message = (
         b'{"id":%b,"type":"message","role":"assistant","model":%b,"content":[],"stop_reason":null,"stop_sequence":null,'
-        b'"usage":{"input_tokens":0,"output_tokens":0}}'
-    ) % (quote(f"msg_{turn.id}"), quote(turn.model))
+        b'"usage":{"input_tokens":%d,"output_tokens":0}}'
+    ) % (quote(f"msg_{turn.id}"), quote(turn.model), turn.estimated_input or 0)
     return sse(b'{"type":"message_start","message":%b}' % message, b"message_start")
 
 

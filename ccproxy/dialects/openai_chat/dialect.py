@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ccproxy.codecs import Encoder, Model, Turn
+from ccproxy.codecs import Encoder, Model, TokenCounter, Turn
 from ccproxy.dialects.openai_chat import refusal, request, response
 from ccproxy.errors import ProxyError
 from ccproxy.framing import dumps
@@ -16,6 +16,8 @@ class OpenAIChat:
 
     name = "openai_chat"
     paths: Sequence[str] = ("/v1/chat/completions", "/chat/completions")
+
+    counter: TokenCounter | None = None
 
     def speaks(self, headers: Mapping[str, str]) -> bool:
         """Never: no header is this dialect's own."""

@@ -203,4 +203,4 @@ def _effort(body: Fields, notes: list[Note]) -> Effort | None:
 
 def _view(body: Fields) -> View:
     options = body.object("stream_options")
-    return View(usage_apart=options is not None and options.boolean("include_usage") is True)
+    return View(styled=True, usage_apart=options is not None and options.boolean("include_usage") is True)

@@ -61,7 +61,9 @@ class EnvelopeTests(RequestCase):
 
     def test_minimal_request(self) -> None:
         """A model and a message are enough."""
-        self.assertEqual(asked(), Prompt("vendor/model-1", (Message(Role.USER, (Text("hello"),)),)))
+        expected = Prompt("vendor/model-1", (Message(Role.USER, (Text("hello"),)),), view=View(styled=True))
+
+        self.assertEqual(asked(), expected)
 
     def test_plain_settings(self) -> None:
         """Stream, sampling and parallel calls reach the prompt."""

@@ -1,0 +1,48 @@
+"""This module is what every exchange needs of the running daemon."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from attrs import field, frozen
+from twisted.internet.interfaces import IReactorTime
+
+from ccproxy.codecs import Upstream
+from ccproxy.config import Config
+from ccproxy.estimate import Corrections
+from ccproxy.net.client import UpstreamClient
+from ccproxy.upkeep.catalog import Catalog
+from ccproxy.upkeep.release import Release
+from ccproxy.upkeep.sessions import Sessions
+from ccproxy.web.admission import Admission
+
+
+@frozen
+class House:
+    """What every exchange needs.
+
+    Attributes:
+        config: The settings.
+        upstream: The codec towards the upstream.
+        client: The connection towards the upstream.
+        sessions: The live sessions.
+        release: The client version to report.
+        catalog: The model list.
+        admission: Who may come in.
+        clock: Where the time comes from; its seconds are Unix time.
+        token: Makes random hex text of so many bytes.
+        random: Makes a random number from 0 to 1.
+        corrections: What was learned of the upstream's token counts.
+    """
+
+    config: Config
+    upstream: Upstream
+    client: UpstreamClient
+    sessions: Sessions
+    release: Release
+    catalog: Catalog
+    admission: Admission
+    clock: IReactorTime
+    token: Callable[[int], str]
+    random: Callable[[], float]
+    corrections: Corrections = field(factory=Corrections)

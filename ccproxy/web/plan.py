@@ -1,0 +1,133 @@
+"""This module is what an exchange is going to do: a request as it was read, and as it goes up; and what happens to its answer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timezone
+
+from attrs import evolve, frozen
+
+from ccproxy.aliases import resolve
+from ccproxy.codecs import Dialect, HTTPRequest, Identity, Key, Stage, Turn
+from ccproxy.config import Config
+from ccproxy.errors import Kind, ProxyError
+from ccproxy.estimate import estimate
+from ccproxy.prompt import Note, NoteCode, Prompt
+from ccproxy.seal import Seal
+from ccproxy.stages.single_call import SingleCall
+from ccproxy.stages.size_limit import SizeLimit
+from ccproxy.stages.stop_sequences import StopSequences
+from ccproxy.stages.think_tags import SplitThinkTags, TagReasoning
+from ccproxy.stages.tool_names import RestoreNames, aliased
+from ccproxy.web import caller
+from ccproxy.web.house import House
+
+_SHOWN = 80  # characters of a client's own field name in an error
+
+
+@frozen
+class Plan:
+    """What an exchange is going to do.
+
+    Attributes:
+        prompt: The request as it goes up: model, tool names and reasoning are the upstream's.
+        request: The same in the upstream's language.
+        turn: What the encoder needs.
+        names: The client's tool names, by the alias that goes up.
+        notes: What was ignored, clamped, renamed or repaired.
+        estimated: How many tokens the prompt was taken for; None if nobody asked.
+    """
+
+    prompt: Prompt
+    request: HTTPRequest
+    turn: Turn
+    names: Mapping[str, str]
+    notes: tuple[Note, ...]
+    estimated: int | None
+
+
+def plan(house: House, dialect: Dialect, headers: Mapping[str, str], body: bytes, key: Key, exchange_id: str) -> Plan:
+    """Read a request and say it again in the upstream's language.
+
+    Args:
+        house: What is known of the daemon and the upstream.
+        dialect: The language of the request.
+        headers: Its headers, with lower-case names.
+        body: Its body.
+        key: Its caller's key.
+        exchange_id: A random id.
+
+    Raises:
+        ProxyError: `Kind.INVALID_REQUEST`, and where.
+    """
+    seal = Seal(key)
+    asked = dialect.parse(body)
+    _check_strictness(asked, house.config)
+    view = evolve(asked.view, reasoning=asked.view.reasoning and not _is(house.config, asked, "off"))
+    model = resolve(asked.model, house.config.model_aliases, house.catalog.ids())
+    prompt, names = aliased(seal.unsealed(evolve(asked, model=model, view=view)))
+    request = house.upstream.generate(prompt, _identity(house, headers, key))
+    estimated = estimate(prompt) if dialect.counter else None
+    turn = Turn(
+        id=exchange_id,
+        created=int(house.clock.seconds()),
+        model=asked.model,
+        view=view,
+        sealing_key=seal.secret,
+        estimated_input=None if estimated is None else house.corrections.corrected(model, estimated),
+    )
+    renamed = (Note(NoteCode.MODEL_ALIASED),) if model != asked.model else ()
+    return Plan(prompt, request, turn, names, (*prompt.notes, *renamed, *request.notes), estimated)
+
+
+def stages(plan: Plan, config: Config) -> list[Stage]:
+    """What happens to the events of one attempt, in order."""
+    prompt = plan.prompt
+    made: list[Stage] = []
+    if not prompt.stream and config.max_document_bytes:
+        made.append(SizeLimit(config.max_document_bytes))
+    if config.split_think_tags:
+        made.append(SplitThinkTags())
+    if prompt.parallel_tool_calls is False:
+        made.append(SingleCall())
+    if plan.names:
+        made.append(RestoreNames(plan.names))
+    if prompt.stop:
+        made.append(StopSequences(prompt.stop))
+    if _is(config, prompt, "tags", "both"):
+        made.append(TagReasoning(keep=_is(config, prompt, "both")))
+    return made
+
+
+def summary(notes: Iterable[Note]) -> str:
+    """The notes as one header: each code with how often it applies, and nothing of the client's own text."""
+    counts: Counter[str] = Counter()
+    for note in notes:
+        counts[note.code.value] += len(note.subjects) or 1
+    return ", ".join(f"{code}={count}" for code, count in counts.items())
+
+
+def _check_strictness(prompt: Prompt, config: Config) -> None:
+    ignored = [subject for note in prompt.notes if note.code is NoteCode.IGNORED for subject in note.subjects]
+    if ignored and config.strict:
+        field = ignored[0][:_SHOWN]
+        raise ProxyError(Kind.INVALID_REQUEST, f"{field}: unknown or without effect here.", field=field)
+
+
+def _is(config: Config, prompt: Prompt, *styles: str) -> bool:
+    """Whether the operator's style of reasoning applies to this answer and is one of these."""
+    return prompt.view.styled and config.reasoning_style in styles
+
+
+def _identity(house: House, headers: Mapping[str, str], key: Key) -> Identity:
+    now = house.clock.seconds()
+    return Identity(
+        key=key,
+        session=caller.session(headers) or house.sessions.of(key, now),
+        version=house.release.version(),
+        trace_id=caller.trace_id(headers) or house.token(16),
+        span_id=house.token(8),
+        date=datetime.fromtimestamp(now, timezone.utc).strftime("%Y-%m-%d"),
+        zero_data_retention=caller.wants_no_retention(headers),
+    )
