@@ -14,8 +14,7 @@ from zope.interface import implementer
 from ccproxy.codecs import Decoder, Encoder, Stage
 from ccproxy.dialects.openai_chat.response import ChatStream
 from ccproxy.events import Failed, Finished
-from ccproxy.net.deadline import IdleTimeout
-from ccproxy.net.deadline import Limits
+from ccproxy.net.deadline import IdleTimeout, Limits
 from ccproxy.net.relay import Relay
 from ccproxy.translator import Translator
 from ccproxy.upstreams.commandcode.records import Records

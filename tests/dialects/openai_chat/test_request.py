@@ -24,6 +24,7 @@ from ccproxy.prompt import (
     ToolCall,
     ToolChoice,
     ToolResult,
+    View,
 )
 
 HELLO = {"role": "user", "content": "hello"}
