@@ -1,0 +1,1 @@
+"""Tests with the vendors' own clients against a daemon that listens."""
