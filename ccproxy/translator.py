@@ -81,6 +81,7 @@ class Translator:
     def _encode(self, events: Iterable[Event]) -> bytes:
         frames: list[bytes] = []
         for event in events:
+            self._hear(event)
             for said in self._staged(event):
                 checked = self._grammar.check(said)
                 self._note(checked)
@@ -97,20 +98,18 @@ class Translator:
             events = [said for item in events for said in stage.feed(item)]
         return events
 
+    def _hear(self, event: Event) -> None:
+        """Note whether the upstream is talking; a stage may make text of its thinking, and it may still think for long."""
+        self.text_open = isinstance(event, (TextDelta, TextStarted))
+
     def _note(self, event: Event) -> None:
         match event:
-            case TextDelta():
-                self.decisive = self.text_open = True
-            case TextStarted():
-                self.text_open = True
-            case TextEnded():
-                self.text_open = False
+            case TextStarted() | TextEnded():
+                pass
             case Finished() | Failed():
-                self.text_open = False
                 self.decisive = True
                 self.outcome = event
             case _:
-                self.text_open = False
                 self.decisive = True
 
 

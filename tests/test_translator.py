@@ -24,6 +24,7 @@ from ccproxy.events import (
     Usage,
 )
 from ccproxy.stages.size_limit import SizeLimit
+from ccproxy.stages.think_tags import TagReasoning
 from ccproxy.translator import Translator
 from tests.dialects.turns import turns
 from tests.scripted import Hoard, Listener, Mark, Script, Twice
@@ -222,6 +223,18 @@ class GrammarTests(TranslatorTestCase):
 
 class ObservationTests(TranslatorTestCase):
     """What the caller can see of a turn."""
+
+    def test_thinking_written_as_text(self) -> None:
+        """Thinking that a stage writes into the text is thinking still, during which the upstream may be silent for long."""
+        translator = self.turn(ReasoningDelta("hm"), TEXT, stages=[TagReasoning(keep=False)])
+
+        seen = []
+        for _ in range(2):
+            translator.feed(b"x")
+            seen.append(translator.text_open)
+
+        self.assertEqual(seen, [False, True])
+        self.assertIsInstance(self.listener.heard[0], TextStarted)
 
     def test_text_open(self) -> None:
         """Text is open from its announcement or its first piece until anything else is said."""
