@@ -279,6 +279,8 @@ def _nearest(name: str, known: Iterable[str]) -> str:
 
 def _shown(value: object) -> str:
     """Say a value in an error message: short, on one line, and nothing that may be a secret."""
+    if isinstance(value, tuple) and all(isinstance(item, str) for item in value):
+        value = " ".join(value)
     if not isinstance(value, (str, int, float, type(None))):
         return "an object" if isinstance(value, dict) else "a list"
     text = json.dumps(value, ensure_ascii=False)

@@ -8,7 +8,7 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 from attrs import evolve
@@ -133,13 +133,15 @@ class ProxyDaemon(Daemon):
             upstream="the embedded simulator" if config.simulator else config.api_base,
             source=self._loaded.source or "defaults, environment and options",
         )
-        self._reactor.callWhenRunning(self._reactor.callLater, 0, self._catch_signals)
+        self._catch(self._observer.reopen, signal.SIGHUP)
+        # trap P25: the reactor's own handlers, set when it starts, do nothing new the second time, and twistd would end by the signal
+        self._reactor.callWhenRunning(
+            self._reactor.callLater, 0, self._catch, self._terminate, signal.SIGTERM, signal.SIGINT
+        )
 
-    def _catch_signals(self) -> None:
-        # trap P25: the reactor's own handler does nothing new the second time; and with it, twistd would end by the signal
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda number, frame: self._reactor.callFromThread(self._terminate))
-        signal.signal(signal.SIGHUP, lambda number, frame: self._reactor.callFromThread(self._observer.reopen))
+    def _catch(self, react: Callable[[], None], *numbers: signal.Signals) -> None:
+        for number in numbers:
+            signal.signal(number, lambda number, frame: self._reactor.callFromThread(react))
 
     def _terminate(self) -> None:
         if self.running:

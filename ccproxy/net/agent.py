@@ -7,6 +7,7 @@ connection.
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 from weakref import WeakSet
 
@@ -30,6 +31,7 @@ from ccproxy.errors import Kind, ProxyError
 
 _KEPT_CONNECTIONS = 1024  # a cache size, not a limit; the default of 2 makes most short requests dial anew
 _LONGEST_DIAL = 3600  # seconds; the system itself gives up earlier, but Agent's own default is sooner still
+_KEEP_ALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}  # a dead peer is found within two minutes
 _STALE_SECONDS = (
     1.0  # a connection that was closed before shows it at once; later, the request may have been worked on, and billed
 )
@@ -81,10 +83,24 @@ class _Pool(HTTPConnectionPool):
         """Take a kept connection, or open one."""
         return super().getConnection(key, endpoint).addCallback(self._lease)
 
-    def _lease(self, connection: object) -> _Leased:
+    def _lease(self, connection: Any) -> _Leased:  # noqa: ANN401 - Agent's protocol has no interface
         reused = connection in self._known
+        if not reused:
+            _watch(connection)
         self._known.add(connection)
         return _Leased(connection, reused, self._clock)
+
+
+def _watch(connection: Any) -> None:  # noqa: ANN401 - Agent's protocol has no interface
+    """Let the system find out that a silent peer is dead: a model may think for minutes, and so may nobody at all."""
+    transport = connection.transport
+    tcp = getattr(transport, "transport", transport)  # under TLS
+    handle = tcp.getHandle() if hasattr(tcp, "getHandle") else None
+    if isinstance(handle, socket.socket):
+        handle.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in _KEEP_ALIVE.items():
+            if hasattr(socket, name):
+                handle.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 @implementer(IAgent)

@@ -57,7 +57,7 @@ class Admission:
             ProxyError: There is none.
         """
         if self._closed:
-            raise ProxyError(Kind.OVERLOADED, "The proxy is shutting down.")
+            raise _closing()
         if self._most and self.present >= self._most:
             raise ProxyError(Kind.OVERLOADED, "The proxy is serving as many requests as it may.")
         tenant = self._tenants.get(digest) or self._tenants.setdefault(digest, self._tenant())
@@ -90,6 +90,9 @@ class Admission:
         except DeferredTimeoutError:
             message = f"This key's other requests are still running after {_QUEUE_SECONDS:g} seconds of waiting."
             raise ProxyError(Kind.RATE_LIMITED, message) from None
+        if self._closed:  # its turn came only because those before it were given up
+            tenant.semaphore.release()
+            raise _closing()
 
     def _forget(self, digest: str, tenant: _Tenant) -> None:
         self.present -= 1
@@ -112,3 +115,7 @@ class Place:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._admission.leave(self._digest)
+
+
+def _closing() -> ProxyError:
+    return ProxyError(Kind.OVERLOADED, "The proxy is shutting down.")

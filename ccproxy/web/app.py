@@ -134,6 +134,7 @@ class App:
         request.setHeader("x-should-retry", "true" if error.retryable else "false")
         if error.retry_after is not None:
             request.setHeader("retry-after", str(math.ceil(error.retry_after)))
+            request.setHeader("retry-after-ms", str(math.ceil(error.retry_after * 1000)))
         if error.kind is Kind.TOO_LARGE:
             request.setHeader("connection", "close")
         return _json(request, self._dialect_for(request).refusal(error))

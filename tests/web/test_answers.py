@@ -293,3 +293,11 @@ class LogTests(HouseTestCase):
 
         outcomes = [line.split(" -> ")[1].split(" in ")[0] for line in daemon.lines]
         self.assertEqual(outcomes, ["200 ok", "402 credit", "200 upstream", "401 authentication"])
+
+    def test_long_model(self) -> None:
+        """A long model id does not make a long line."""
+        daemon = self.daemon()
+
+        daemon.connect().post(CHAT, "m" * 256)
+
+        self.assertIn(f" {'m' * 80} -> ", daemon.lines[0])

@@ -60,6 +60,18 @@ class DrainTests(HouseTestCase):
                 self.assertEqual((client.answer.status, client.answer.complete, client.connected), (200, True, False))
                 self.assertIn("-> 200 ok", daemon.lines[0])
 
+    def test_queue(self) -> None:
+        """A request whose turn comes only because those before it were given up is not sent to the upstream any more."""
+        daemon = self.daemon(key_concurrency=1)
+        clients = [daemon.connect().post(CHAT, "sim/silent", stream=True) for _ in range(2)]
+        _, stopped = self.stopping(daemon, grace=5)
+
+        daemon.wait(8, 1)
+
+        self.successResultOf(stopped)
+        self.assertEqual([client.answer.status for client in clients], [503, 503])
+        self.assertEqual(len(daemon.simulator.requests), 1)
+
     def test_connection_close(self) -> None:
         """A request that arrives meanwhile on an open connection is a 503 to be tried again, and the connection closes."""
         daemon = self.daemon()
