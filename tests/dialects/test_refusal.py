@@ -110,3 +110,17 @@ class MessagesRefusalTests(SynchronousTestCase):
             messages(ProxyError(Kind.RATE_LIMITED, "Slow down.", retry_after=7))["error"]["retry_after"], 7
         )
         self.assertNotIn("retry_after", messages(ProxyError(Kind.CREDIT, "No credit."))["error"])
+
+    def test_context_length_has_the_sentence_that_clients_look_for(self) -> None:
+        """A conversation that is too long is said in the words on which clients shorten it, with the numbers where they are known."""
+        for words, sentence in (
+            (
+                "Maximum context length is 200,000 tokens, you asked for 213462.",
+                "prompt is too long: 213462 tokens > 200000 maximum. ",
+            ),
+            ("The context window is full.", "prompt is too long. "),
+            ("prompt is too long: 9 tokens > 8 maximum", ""),
+        ):
+            error = messages(ProxyError(Kind.CONTEXT_LENGTH, words))["error"]
+
+            self.assertEqual((error["type"], error["message"]), ("invalid_request_error", sentence + words))

@@ -5,6 +5,8 @@ Types that clients act on: https://docs.anthropic.com/en/api/errors. ``retry_aft
 
 from __future__ import annotations
 
+import re
+
 from ccproxy.errors import Kind, ProxyError
 from ccproxy.framing import quote
 
@@ -27,6 +29,8 @@ _TYPES = {
     Kind.OVERLOADED: "overloaded_error",
     Kind.TIMEOUT: "timeout_error",
 }
+_SENTENCE = "prompt is too long"
+_COUNT = re.compile(r"\d{1,3}(?:,\d{3})+|\d{4,}")
 _PASSING = {Kind.UPSTREAM, Kind.UNREACHABLE, Kind.OVERLOADED, Kind.TIMEOUT}
 
 
@@ -44,9 +48,19 @@ def in_band(error: ProxyError) -> bytes:
 
 def _body(kind: str, error: ProxyError) -> bytes:
     # quote: the message may be the upstream's words, and a line break among them must not break a frame.
-    shown = [b'"type":' + quote(kind), b'"message":' + quote(error.message)]
+    message = _too_long(error.message) if error.kind is Kind.CONTEXT_LENGTH else error.message
+    shown = [b'"type":' + quote(kind), b'"message":' + quote(message)]
     if error.details:
         shown.append(b'"details":' + quote(error.details))
     if error.retry_after is not None:
         shown.append(b'"retry_after":' + quote(error.retry_after))
     return b'{"type":"error","error":{%b}}' % b",".join(shown)
+
+
+def _too_long(words: str) -> str:
+    """The sentence from which clients know that they have to shorten the conversation, before the upstream's own words."""
+    if words.startswith(_SENTENCE):
+        return words
+    counts = [int(count.replace(",", "")) for count in _COUNT.findall(words)]
+    numbers = f": {max(counts)} tokens > {min(counts)} maximum" if len(set(counts)) > 1 else ""
+    return f"{_SENTENCE}{numbers}. {words}"
