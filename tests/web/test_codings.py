@@ -5,13 +5,18 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
+from collections.abc import Callable
 
 from zstandard import ZstdCompressor
 
 from tests.web.house import CHAT, KEY, MESSAGES, SPEECHES, Answer, HouseTestCase, Speech
 
 LIMIT = 10_000
-WRITERS = {"gzip": gzip.compress, "deflate": zlib.compress, "zstd": ZstdCompressor().compress}
+WRITERS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "deflate": zlib.compress,
+    "zstd": ZstdCompressor().compress,
+}
 
 
 class CodingTests(HouseTestCase):
