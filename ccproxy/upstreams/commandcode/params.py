@@ -18,6 +18,7 @@ from ccproxy.prompt import (
     Message,
     Note,
     NoteCode,
+    OutputFormat,
     Part,
     Prompt,
     Reasoning,
@@ -26,6 +27,7 @@ from ccproxy.prompt import (
     ToolCall,
     ToolResult,
 )
+from ccproxy.structured import instruction
 from ccproxy.upstreams.commandcode.history import repair
 from ccproxy.upstreams.commandcode.models import Capabilities, capabilities
 
@@ -55,7 +57,7 @@ def params(prompt: Prompt) -> tuple[dict[str, object], tuple[Note, ...]]:
         "model": prompt.model,
         "messages": _messages(history.messages),
         "tools": tools,
-        "system": history.system,
+        "system": _system(history.system, prompt.output),
         "max_tokens": _max_tokens(prompt.max_tokens, able, notes),
         "stream": True,
     }
@@ -75,6 +77,13 @@ def _refuse_images(model: str, messages: Iterable[Message]) -> None:
     if any(isinstance(part, Image) for message in messages for part in message.parts):
         message = f"messages: The model {model} does not see images, and there is one in the conversation."
         raise ProxyError(Kind.INVALID_REQUEST, message, field="messages")
+
+
+def _system(text: str, output: OutputFormat | None) -> str:
+    """The system text, and after it the form of the answer, for which the upstream has no field."""
+    if output is None:
+        return text
+    return f"{text}\n\n{instruction(output)}" if text.strip() else instruction(output)
 
 
 def _max_tokens(wanted: int | None, able: Capabilities | None, notes: list[Note]) -> int:

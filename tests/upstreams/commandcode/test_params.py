@@ -15,6 +15,7 @@ from ccproxy.prompt import (
     Message,
     Note,
     NoteCode,
+    OutputFormat,
     Prompt,
     Reasoning,
     Role,
@@ -24,6 +25,7 @@ from ccproxy.prompt import (
     ToolChoice,
     ToolResult,
 )
+from ccproxy.structured import instruction
 from ccproxy.upstreams.commandcode.params import params
 
 HELLO = Message(Role.USER, (Text("hello"),))
@@ -132,6 +134,32 @@ class MessagesTests(SynchronousTestCase):
 
         self.assertIs(error.kind, Kind.INVALID_REQUEST)
         self.assertIn("application/pdf", error.message)
+
+
+class OutputTests(SynchronousTestCase):
+    """The form of the answer."""
+
+    def test_after_the_system_text(self) -> None:
+        """The model is told after all that the client has told it, as there is no field for it."""
+        output = OutputFormat({"type": "object"})
+
+        said = asked(messages=(Message(Role.SYSTEM, (Text("Be kind.\n"),)), HELLO), output=output)
+
+        self.assertEqual(said["system"], f"Be kind.\n\n\n{instruction(output)}")
+        self.assertEqual(set(said), set(asked()))
+
+    def test_alone(self) -> None:
+        """Without any system text it is all that the model is told."""
+        self.assertEqual(asked(output=OutputFormat())["system"], instruction(OutputFormat()))
+
+    def test_same_bytes(self) -> None:
+        """The same schema goes up as the same bytes, whatever was said since."""
+        output = OutputFormat({"b": 1, "a": {"d": 2, "c": 3}})
+
+        first, later = (asked(messages=(HELLO,) * count, output=output)["system"] for count in (1, 3))
+
+        self.assertEqual(first, later)
+        self.assertIn('{"b":1,"a":{"d":2,"c":3}}', first)
 
 
 class ToolsTests(SynchronousTestCase):
