@@ -13,6 +13,7 @@ from attrs import field, frozen
 
 from ccproxy.errors import ProxyError
 from ccproxy.events import Event
+from ccproxy.fields import Fields
 from ccproxy.prompt import Note, Prompt, View
 
 
@@ -184,8 +185,18 @@ class Dialect(Protocol):
     def speaks(self, headers: Mapping[str, str]) -> bool:
         """Whether lower-cased request headers alone show that the client expects this dialect."""
 
-    def parse(self, body: bytes) -> Prompt:
+    def recognises(self, body: Fields) -> bool:
+        """Whether a body has something that only this dialect has, wherever it was sent; nothing of it counts as read."""
+
+    def parse(self, body: Fields) -> Prompt:
         """Read a request body.
+
+        Raises:
+            ProxyError: `Kind.INVALID_REQUEST`, with the field that is wrong.
+        """
+
+    def view(self, body: Fields) -> View:
+        """What the client asks to see of an answer in this dialect, in whatever dialect the rest of the body is.
 
         Raises:
             ProxyError: `Kind.INVALID_REQUEST`, with the field that is wrong.

@@ -1,6 +1,6 @@
 """This module is the reading of a client's JSON object, with errors that name the field.
 
-Both dialects read bodies of the same nature: known fields of a certain type, and unknown fields that are ignored but counted. A `Fields`
+All dialects read bodies of the same nature: known fields of a certain type, and unknown fields that are ignored but counted. A `Fields`
 knows its own place in the body (``messages[2].content``), gives each field in the type that was asked for, and remembers which fields
 nobody asked for. A field that is ``null`` counts as absent.
 """
@@ -67,6 +67,11 @@ def arguments_of(value: object) -> str:
     return value if isinstance(value, str) else dumps(value).decode()
 
 
+def objects_in(value: object) -> list[dict[str, Any]]:
+    """The objects of an array, if it is one: for a first look at a body, which refuses nothing."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
 class Fields:
     """One JSON object of a request body. Every reading method raises `ProxyError` with the field's place."""
 
@@ -74,6 +79,7 @@ class Fields:
         self.place = place
         self._value = value
         self._read: set[str] = set()
+        self._objects: dict[str, Fields] = {}
 
     def at(self, name: str) -> str:
         """The place of one field, as an error names it."""
@@ -87,6 +93,10 @@ class Fields:
     def raw(self, name: str) -> Any:  # noqa: ANN401 - whatever the client sent
         """The field as it came, or None."""
         self._read.add(name)
+        return self._value.get(name)
+
+    def peek(self, name: str) -> Any:  # noqa: ANN401 - whatever the client sent
+        """The field as it came, or None; it does not count as asked for."""
         return self._value.get(name)
 
     def string(self, name: str) -> str | None:
@@ -120,9 +130,9 @@ class Fields:
         return self._typed(name, list)
 
     def object(self, name: str) -> Fields | None:
-        """An object to be read in turn, or None."""
+        """An object to be read in turn, or None; always the same one, so that it remembers what was asked of it."""
         value = self._typed(name, dict)
-        return None if value is None else Fields(value, self.at(name))
+        return None if value is None else self._objects.setdefault(name, Fields(value, self.at(name)))
 
     def mapping(self, name: str) -> dict[str, Any] | None:
         """An object that is passed on unread, or None."""
@@ -143,6 +153,10 @@ class Fields:
             if not isinstance(value, str):
                 raise invalid("has to be a string.", f"{self.at(name)}[{index}]")
         return tuple(values)
+
+    def one_or_more(self, name: str) -> tuple[str, ...]:
+        """An array of strings, or a string alone; empty when it is absent."""
+        return (single,) if isinstance(single := self.raw(name), str) else self.strings(name)
 
     def required_string(self, name: str) -> str:
         """A string that has to be there and not be empty."""

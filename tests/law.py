@@ -17,6 +17,7 @@ LONGEST = 300
 """Lines that a module may have."""
 
 PURE = (
+    *(f"ccproxy.{name}" for name in ("codings", "doors", "openai", "tools")),
     *(f"ccproxy.{name}" for name in ("events", "prompt", "errors", "codecs", "framing", "fields", "translator")),
     *(f"ccproxy.{name}" for name in ("estimate", "seal", "config", "shapes", "dialects.*", "stages.*", "upstreams.*")),
 )

@@ -1,4 +1,4 @@
-"""This module is what an answer means, read back from its bytes: in both dialects, from a stream and from a document.
+"""This module is what an answer means, read back from its bytes: in every dialect, from a stream and from a document.
 
 An answer that failed means its error; what a stream had said before stands.
 """
@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import frozen
 
-from tests.dialects.strict import frames, read_chat, read_messages
+from tests.dialects.strict import frames, read_chat, read_completions, read_messages
 
 
 @frozen
@@ -65,6 +65,25 @@ def chat_document(answer: bytes) -> Meaning:
         choice["finish_reason"],
         usage=document.get("usage"),
     )
+
+
+def completions_stream(answer: bytes) -> Meaning:
+    """Read a legacy Completions stream."""
+    if answer.endswith(b"data: [DONE]\n\n"):
+        read = read_completions(answer)
+        return Meaning(read.text, ending=read.finish_reason or "", usage=read.usage)
+    *before, last = (json.loads(frame.data or "") for frame in frames(answer))
+    text = "".join(chunk["choices"][0]["text"] for chunk in before)
+    return Meaning(text, ending=last["error"]["type"], message=last["error"]["message"])
+
+
+def completions_document(answer: bytes) -> Meaning:
+    """Read a legacy Completions document."""
+    document = json.loads(answer)
+    if "error" in document:
+        return Meaning(ending=document["error"]["type"], message=document["error"]["message"])
+    (choice,) = document["choices"]
+    return Meaning(choice["text"], ending=choice["finish_reason"], usage=document.get("usage"))
 
 
 def messages_stream(answer: bytes) -> Meaning:

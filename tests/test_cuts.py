@@ -47,7 +47,7 @@ class CutTests(SynchronousTestCase):
             self.assertEqual(differing, [], name)
 
     def test_in_many(self) -> None:
-        """Cut into pieces of any size, down to single bytes, a transcript gives the same bytes in both dialects and both modes."""
+        """Cut into pieces of any size, down to single bytes, a transcript gives the same bytes in every dialect and both modes."""
         for name in TRANSCRIPTS:
             for pieces in divisions(transcript(name)):
                 for dialect in DIALECTS:

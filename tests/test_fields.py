@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from ccproxy.errors import Kind, ProxyError
-from ccproxy.fields import Fields, arguments_of, body, image_from_data_url, invalid, model_of
+from ccproxy.fields import Fields, arguments_of, body, image_from_data_url, invalid, model_of, objects_in
 from ccproxy.prompt import Image
 
 values = st.recursive(
@@ -140,6 +140,30 @@ class ReadingTests(FieldsTestCase):
         self.assertEqual([element.place for element in read.objects("a")], ["tools[2].a[0]", "tools[2].a[1]"])
         self.refused("tools[2].a[1]: has to be an object.", "tools[2].a[1]", list, fields(a=[{}, 1]).objects("a"))
 
+    def test_one_or_more(self) -> None:
+        """A string alone is as good as an array of one; anything else is refused in its place."""
+        read = fields(a="x", b=["x", "y"], c=None, d=5, e=["x", 5])
+
+        self.assertEqual([read.one_or_more(name) for name in "abc"], [("x",), ("x", "y"), ()])
+        self.refused("tools[2].d: has to be an array.", "tools[2].d", read.one_or_more, "d")
+        self.refused("tools[2].e[1]: has to be a string.", "tools[2].e[1]", read.one_or_more, "e")
+
+    def test_peek(self) -> None:
+        """A first look at a field does not count as asking for it."""
+        read = fields(a=[1])
+
+        self.assertEqual((read.peek("a"), read.peek("b"), read.unread()), ([1], None, ("tools[2].a",)))
+
+    def test_same_object(self) -> None:
+        """An object that is asked for twice remembers what was asked of it."""
+        read = fields(a={"b": 1, "c": 2})
+        first, second = read.object("a"), read.object("a")
+        assert first is not None and second is not None
+
+        first.raw("b")
+
+        self.assertEqual(second.unread(), ("tools[2].a.c",))
+
     def test_required(self) -> None:
         """A required string is there and not empty, a required text may be empty."""
         self.assertEqual((fields(a="x").required_string("a"), fields(a="").required_text("a")), ("x", ""))
@@ -202,13 +226,19 @@ class ReadingTests(FieldsTestCase):
 
 
 class ValueTests(FieldsTestCase):
-    """Values that both dialects have."""
+    """Values that several dialects have."""
 
     def test_arguments(self) -> None:
         """A call's arguments are JSON text, whether the client kept the text, the object or nothing."""
         self.assertEqual(
             [arguments_of(value) for value in ('{"a": 1}', {"a": [1, "é"]}, None)], ['{"a": 1}', '{"a":[1,"é"]}', ""]
         )
+
+    def test_objects_in(self) -> None:
+        """Of an array its objects are found; of anything else there are none."""
+        self.assertEqual(objects_in([1, {"a": 1}, None, [], {}]), [{"a": 1}, {}])
+        others: tuple[object, ...] = (None, "a", {"a": {}}, 5)
+        self.assertEqual([objects_in(value) for value in others], [[]] * 4)
 
     def test_image(self) -> None:
         """A data URL holds an image's type, in lower case, and its data; parameters of the type are left out."""

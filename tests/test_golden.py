@@ -5,17 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 from twisted.trial.unittest import SynchronousTestCase
 
 from ccproxy.codecs import Dialect
 from ccproxy.dialects import DIALECTS
 from ccproxy.errors import Kind
 from ccproxy.events import FinishReason
-from tests.meanings import Meaning, chat_document, chat_stream, messages_document, messages_stream
+from tests.meanings import (
+    Meaning,
+    chat_document,
+    chat_stream,
+    completions_document,
+    completions_stream,
+    messages_document,
+    messages_stream,
+)
 from tests.replay import GOLDEN, TRANSCRIPTS, golden, goldens
 
-CHAT, MESSAGES = DIALECTS
+CHAT, MESSAGES, COMPLETIONS = DIALECTS
 STOP, LENGTH, CALLS = FinishReason.STOP, FinishReason.LENGTH, FinishReason.TOOL_CALLS
 LATE, EARLY = "before it was finished", "without any output"
 
@@ -120,6 +128,7 @@ MESSAGES_ENDINGS: Mapping[FinishReason | Kind, str] = {
     Kind.CREDIT: "billing_error",
     Kind.RATE_LIMITED: "rate_limit_error",
 }
+COMPLETIONS_ENDINGS = {**CHAT_ENDINGS, CALLS: "stop"}
 IN_BAND = {**MESSAGES_ENDINGS, Kind.UPSTREAM: "overloaded_error"}
 """A client of Messages repeats a stream that broke off for this one type."""
 
@@ -170,9 +179,11 @@ class MeaningTests(SynchronousTestCase):
         usage: Callable[[Spent], dict[str, Any]],
         *,
         stream: bool,
+        text_only: bool = False,
     ) -> None:
         """Hold each file of a dialect against the table."""
-        for name, row in TABLE.items():
+        for name, whole in TABLE.items():
+            row = evolve(whole, reasoning="", calls=()) if text_only else whole
             meaning = read(golden(dialect, name, stream=stream).read_bytes())
 
             if isinstance(row.spent, Spent):
@@ -201,3 +212,11 @@ class MeaningTests(SynchronousTestCase):
     def test_messages_document(self) -> None:
         """A Messages document means what the transcript means."""
         self.check(MESSAGES, messages_document, MESSAGES_ENDINGS, messages_usage, stream=False)
+
+    def test_completions_stream(self) -> None:
+        """A legacy Completions stream means the text of the transcript."""
+        self.check(COMPLETIONS, completions_stream, COMPLETIONS_ENDINGS, chat_usage, stream=True, text_only=True)
+
+    def test_completions_document(self) -> None:
+        """A legacy Completions document means the text of the transcript."""
+        self.check(COMPLETIONS, completions_document, COMPLETIONS_ENDINGS, chat_usage, stream=False, text_only=True)

@@ -53,7 +53,7 @@ OFFENCES = (
 """One breach of every rule: the module, its text, and what it must not import."""
 ALLOWED = (
     ("ccproxy.dialects", "from ccproxy.dialects.openai_chat import dialect"),
-    ("ccproxy.dialects.openai_chat.request", "from ccproxy.dialects.openai_chat import refusal"),
+    ("ccproxy.dialects.openai_chat.request", "from ccproxy.dialects.openai_chat import response"),
     ("ccproxy.upstreams", "from ccproxy.upstreams.commandcode.upstream import CommandCode"),
     ("ccproxy.service", "from ccproxy.dialects import DIALECTS\nfrom ccproxy.web.app import App"),
     ("ccproxy.workers", "def f():\n    from twisted.internet import reactor"),

@@ -5,5 +5,6 @@ from __future__ import annotations
 from ccproxy.codecs import Dialect
 from ccproxy.dialects.anthropic_messages.dialect import AnthropicMessages
 from ccproxy.dialects.openai_chat.dialect import OpenAIChat
+from ccproxy.dialects.openai_completions.dialect import OpenAICompletions
 
-DIALECTS: tuple[Dialect, ...] = (OpenAIChat(), AnthropicMessages())
+DIALECTS: tuple[Dialect, ...] = (OpenAIChat(), AnthropicMessages(), OpenAICompletions())

@@ -1,4 +1,4 @@
-"""This module is two readers of streams that forgive nothing: what they accept, every client can read.
+"""This module is readers of streams, one for each dialect, that forgive nothing: what they accept, every client can read.
 
 They are written from the vendors' references, not from the encoders. Each raises `AssertionError` at the first thing that is wrong.
 """
@@ -63,13 +63,8 @@ class ChatReading:
 
 def read_chat(stream: bytes) -> ChatReading:
     """Read a whole stream of chunks, from its role to ``[DONE]``."""
-    all_frames = frames(stream)
-    spoken = [frame for frame in all_frames if frame.comment is None]
-    assert all(frame.event is None for frame in spoken), "chat frames have no event line"
-    assert [frame.data for frame in spoken].index("[DONE]") == len(spoken) - 1, "[DONE] is not the last frame"
-    chunks = [json.loads(frame.data or "") for frame in spoken[:-1]]
-    _check_heads(chunks)
-    reading = ChatReading(comments=len(all_frames) - len(spoken))
+    chunks, comments = _chunks(stream, "chat.completion.chunk")
+    reading = ChatReading(comments=comments)
     for number, chunk in enumerate(chunks):
         assert not reading.usage_apart, "a chunk after the usage"
         if chunk["choices"]:
@@ -81,10 +76,17 @@ def read_chat(stream: bytes) -> ChatReading:
     return reading
 
 
-def _check_heads(chunks: list[dict[str, Any]]) -> None:
+def _chunks(stream: bytes, kind: str) -> tuple[list[dict[str, Any]], int]:
+    """The chunks of a whole stream of OpenAI's, and the number of comments among them."""
+    all_frames = frames(stream)
+    spoken = [frame for frame in all_frames if frame.comment is None]
+    assert all(frame.event is None for frame in spoken), "frames of OpenAI's have no event line"
+    assert [frame.data for frame in spoken].index("[DONE]") == len(spoken) - 1, "[DONE] is not the last frame"
+    chunks = [json.loads(frame.data or "") for frame in spoken[:-1]]
     heads = {(chunk["id"], chunk["object"], chunk["created"], chunk["model"]) for chunk in chunks}
     assert len(heads) == 1, heads
-    assert next(iter(heads))[1] == "chat.completion.chunk", heads
+    assert next(iter(heads))[1] == kind, heads
+    return chunks, len(all_frames) - len(spoken)
 
 
 def _read_choice(reading: ChatReading, chunk: dict[str, Any], *, first: bool) -> None:
@@ -116,6 +118,41 @@ def _read_call(calls: list[dict[str, Any]], call: dict[str, Any]) -> None:
         assert 0 <= call["index"] < len(calls), "an index out of order"
         assert call.keys() == {"index", "function"} and call["function"].keys() == {"arguments"}, call
         calls[call["index"]]["arguments"] += call["function"]["arguments"]
+
+
+@define
+class CompletionsReading:
+    """What a legacy Completions stream says."""
+
+    text: str = ""
+    finish_reason: str | None = None
+    usage: dict[str, Any] | None = None
+    usage_apart: bool = False
+    comments: int = 0
+
+
+def read_completions(stream: bytes) -> CompletionsReading:
+    """Read a whole stream of chunks, to ``[DONE]``."""
+    chunks, comments = _chunks(stream, "text_completion")
+    reading = CompletionsReading(comments=comments)
+    for chunk in chunks:
+        assert not reading.usage_apart, "a chunk after the usage"
+        if not chunk["choices"]:
+            assert reading.finish_reason, "a chunk without choices before the finish"
+            reading.usage, reading.usage_apart = chunk["usage"], True
+            continue
+        (choice,) = chunk["choices"]
+        assert choice.keys() == {"text", "index", "logprobs", "finish_reason"}, choice
+        assert (choice["index"], choice["logprobs"]) == (0, None), choice
+        assert reading.finish_reason is None, "a choice after the finish"
+        reading.text += choice["text"]
+        if choice["finish_reason"] is None:
+            assert "usage" not in chunk, "usage before the finish"
+        else:
+            assert not choice["text"], "the finish has a text of its own"
+            reading.finish_reason, reading.usage = choice["finish_reason"], chunk.get("usage")
+    assert reading.finish_reason, "no finish reason"
+    return reading
 
 
 @define

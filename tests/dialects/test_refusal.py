@@ -1,4 +1,4 @@
-"""This module is the tests of how both dialects say that something failed."""
+"""This module is the tests of how every dialect says that something failed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ccproxy.dialects.anthropic_messages.dialect import AnthropicMessages
 from ccproxy.dialects.openai_chat.dialect import OpenAIChat
+from ccproxy.dialects.openai_completions.dialect import OpenAICompletions
 from ccproxy.errors import Kind, ProxyError
 
 CHAT_TYPES = {
@@ -79,6 +80,12 @@ class ChatRefusalTests(SynchronousTestCase):
         """The seconds to wait are in the body when there is a point in waiting, and only then."""
         self.assertEqual(chat(ProxyError(Kind.RATE_LIMITED, "Slow down."))["error"]["retry_after"], 30)
         self.assertNotIn("retry_after", chat(ProxyError(Kind.CREDIT, "No credit."))["error"])
+
+    def test_legacy(self) -> None:
+        """The legacy API says everything in the same words."""
+        for kind in Kind:
+            error = ProxyError(kind, "No.", field="n")
+            self.assertEqual(OpenAICompletions().refusal(error), OpenAIChat().refusal(error))
 
 
 class MessagesRefusalTests(SynchronousTestCase):

@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ccproxy.codecs import Dialect, Model
 from ccproxy.dialects import DIALECTS
-from ccproxy.framing import dumps
+from ccproxy.fields import Fields
 from tests.dialects.turns import TURN
 
 KNOWN = Model(
@@ -27,14 +27,19 @@ class RegistryTests(SynchronousTestCase):
     """All dialects together."""
 
     def test_paths(self) -> None:
-        """Every path belongs to one dialect, with and without the version."""
+        """Every path belongs to one dialect, with and without the version, and with the name of the vendor."""
         self.assertEqual(
             {path: dialect.name for dialect in DIALECTS for path in dialect.paths},
             {
                 "/v1/chat/completions": "openai_chat",
                 "/chat/completions": "openai_chat",
+                "/openai/v1/chat/completions": "openai_chat",
                 "/v1/messages": "anthropic_messages",
                 "/messages": "anthropic_messages",
+                "/anthropic/v1/messages": "anthropic_messages",
+                "/v1/completions": "openai_completions",
+                "/completions": "openai_completions",
+                "/openai/v1/completions": "openai_completions",
             },
         )
 
@@ -53,15 +58,15 @@ class RegistryTests(SynchronousTestCase):
 
     def test_parse(self) -> None:
         """Every dialect reads its simplest request into the same question, apart from who sees the reasoning."""
-        body = dumps({"model": "m", "messages": [{"role": "user", "content": "hello"}]})
+        body = {"model": "m", "messages": [{"role": "user", "content": "hello"}], "prompt": "hello"}
 
-        prompts = [dialect.parse(body) for dialect in DIALECTS]
+        prompts = [dialect.parse(Fields(body, "")) for dialect in DIALECTS]
 
         self.assertEqual(len({(prompt.model, prompt.messages) for prompt in prompts}), 1)
-        self.assertEqual([prompt.view.reasoning for prompt in prompts], [True, False])
+        self.assertEqual([prompt.view.reasoning for prompt in prompts], [True, False, False])
 
 
-class ChatModelTests(SynchronousTestCase):
+class OpenAIModelTests(SynchronousTestCase):
     """Models as OpenAI's clients read them."""
 
     def test_list(self) -> None:
@@ -82,10 +87,10 @@ class ChatModelTests(SynchronousTestCase):
         self.assertEqual(read, {"object": "list", "data": [big, small]})
 
     def test_one(self) -> None:
-        """One model looks as it does in the list."""
-        chat = dialect("openai_chat")
-
-        self.assertEqual(json.loads(chat.model(KNOWN)), json.loads(chat.models([KNOWN]))["data"][0])
+        """One model looks as it does in the list, in both of OpenAI's APIs."""
+        for name in ("openai_chat", "openai_completions"):
+            speaking = dialect(name)
+            self.assertEqual(json.loads(speaking.model(KNOWN)), json.loads(speaking.models([KNOWN]))["data"][0])
 
 
 class MessagesModelTests(SynchronousTestCase):

@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ccproxy.dialects.anthropic_messages.response import MessageDocument, MessageStream
 from ccproxy.dialects.openai_chat.response import ChatDocument, ChatStream
+from ccproxy.dialects.openai_completions.response import CompletionDocument, CompletionStream
 from ccproxy.errors import Kind, ProxyError
 from ccproxy.events import Event, Failed, Finished, FinishReason, ReasoningDelta, TextDelta, Usage
 from tests.dialects.turns import TURN, encoded, said, turns
@@ -128,6 +129,30 @@ class OpenAITests(SynchronousTestCase):
     def test_sdk_raises_a_failure(self) -> None:
         """A stream that fails is an exception with the words of the failure."""
         error = self.assertRaises(openai.APIError, self.accumulated, FAILED)
+
+        self.assertIn("Gone.", str(error))
+
+    @settings(deadline=None, max_examples=25)
+    @given(turns())
+    def test_sdk_reads_legacy_answers(self, events: list[Event]) -> None:
+        """Whatever a turn says, the SDK reads its text from a legacy stream and from a legacy document."""
+        completions = self.client.completions
+        self.wire.carry(encoded(CompletionStream(TURN), events), CompletionStream.content_type)
+        chunks = list(completions.create(model="m", prompt="hello", stream=True))
+        self.wire.carry(encoded(CompletionDocument(TURN), events), CompletionDocument.content_type)
+        created = completions.create(model="m", prompt="hello")
+
+        self.assertEqual("".join(chunk.choices[0].text for chunk in chunks), said(events).text)
+        self.assertEqual(created.choices[0].text, said(events).text)
+        self.assertEqual(chunks[-1].choices[0].finish_reason, created.choices[0].finish_reason)
+
+    def test_sdk_raises_a_legacy_failure(self) -> None:
+        """A legacy stream that fails is an exception with the words of the failure."""
+        self.wire.carry(encoded(CompletionStream(TURN), FAILED), CompletionStream.content_type)
+
+        error = self.assertRaises(
+            openai.APIError, list, self.client.completions.create(model="m", prompt="hello", stream=True)
+        )
 
         self.assertIn("Gone.", str(error))
 

@@ -8,8 +8,9 @@ from datetime import datetime, timezone
 from ccproxy.codecs import Encoder, Model, TokenCounter, Turn
 from ccproxy.dialects.anthropic_messages import refusal, request, response
 from ccproxy.errors import ProxyError
+from ccproxy.fields import Fields
 from ccproxy.framing import dumps
-from ccproxy.prompt import Prompt
+from ccproxy.prompt import Prompt, View
 
 
 class CountTokens:
@@ -30,7 +31,7 @@ class AnthropicMessages:
     """Anthropic's Messages API."""
 
     name = "anthropic_messages"
-    paths: Sequence[str] = ("/v1/messages", "/messages")
+    paths: Sequence[str] = ("/v1/messages", "/messages", "/anthropic/v1/messages")
 
     counter: TokenCounter | None = CountTokens()
 
@@ -38,9 +39,17 @@ class AnthropicMessages:
         """Whether there is an ``anthropic-version``, which every client of this API has to send."""
         return "anthropic-version" in headers
 
-    def parse(self, body: bytes) -> Prompt:
+    def recognises(self, body: Fields) -> bool:
+        """Whether there is a block that only this API has, or system text beside the conversation."""
+        return request.recognises(body)
+
+    def parse(self, body: Fields) -> Prompt:
         """Read a request body."""
         return request.parse(body)
+
+    def view(self, body: Fields) -> View:
+        """What the client asks to see."""
+        return request.view(body)
 
     def encoder(self, turn: Turn, *, stream: bool) -> Encoder:
         """Make the encoder of one turn."""

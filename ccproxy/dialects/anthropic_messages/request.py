@@ -7,46 +7,63 @@ from __future__ import annotations
 
 from attrs import evolve
 
-from ccproxy import fields
+from ccproxy import fields, tools
 from ccproxy.dialects.anthropic_messages.content import conversation
 from ccproxy.errors import Kind, ProxyError
 from ccproxy.fields import Fields, invalid
-from ccproxy.prompt import Choice, Effort, Note, NoteCode, Prompt, Tool, ToolChoice, View
+from ccproxy.prompt import Effort, Note, NoteCode, OutputFormat, Prompt, View
+from ccproxy.structured import output_format
 
-_CHOICES = {"auto": Choice.AUTO, "any": Choice.REQUIRED, "tool": Choice.NAMED, "none": Choice.NONE}
+_OWN_BLOCKS = ("tool_use", "tool_result", "thinking", "redacted_thinking", "image", "document")
 _THINKING = {"enabled", "adaptive", "between_tools"}
 _NO_EFFORT = {"none", "minimal", "off"}
 _BUDGETS = ((10000, Effort.HIGH), (5000, Effort.MEDIUM), (0, Effort.LOW))  # from so many tokens on
 
 
-def parse(data: bytes) -> Prompt:
+def recognises(body: Fields) -> bool:
+    """Whether there is something that only this API has: system text beside the conversation, or a block of its own."""
+    messages = fields.objects_in(body.peek("messages"))
+    blocks = (block for message in messages for block in fields.objects_in(message.get("content")))
+    return body.peek("system") is not None or any(block.get("type") in _OWN_BLOCKS for block in blocks)
+
+
+def parse(body: Fields) -> Prompt:
     """Read a request body.
 
     Raises:
         ProxyError: `ccproxy.errors.Kind.INVALID_REQUEST`, with the field that is wrong.
     """
-    body = fields.body(data)
     _refuse_unanswerable(body)
     notes: list[Note] = []
-    thinking, output, choice = (body.object(name) for name in ("thinking", "output_config", "tool_choice"))
+    thinking, output = body.object("thinking"), body.object("output_config")
+    older_form, form = body.object("output_format"), output and output.object("format")
     prompt = Prompt(
         model=fields.model_of(body),
         messages=conversation(body, notes),
         stream=body.boolean("stream") or False,
-        tools=_tools(body, notes),
-        tool_choice=_tool_choice(choice),
-        parallel_tool_calls=_parallel_tool_calls(choice),
+        tools=tools.offered(body, notes),
+        tool_choice=tools.choice(body, notes),
+        parallel_tool_calls=tools.parallel(body),
         max_tokens=body.integer("max_tokens", least=1),
         temperature=body.number("temperature", least=0, most=2),
         top_p=body.number("top_p", least=0, most=1),
         stop=fields.stop_of(body.strings("stop_sequences"), "stop_sequences"),
         effort=_effort(thinking, output, notes),
-        view=_view(thinking),
+        output=_output(form or older_form),
+        view=view(body),
     )
     body.ignore("metadata", "cache_control")
-    if unread := tuple(place for part in (body, thinking, output) if part for place in part.unread()):
+    if unread := tuple(place for part in (body, thinking, output, form, older_form) if part for place in part.unread()):
         notes.append(Note(NoteCode.IGNORED, unread))
     return evolve(prompt, notes=tuple(notes))
+
+
+def view(body: Fields) -> View:
+    """What the client asks to see; reasoning only if it turned thinking on."""
+    thinking = body.object("thinking")
+    if thinking is None or thinking.required_string("type") not in _THINKING:
+        return View(reasoning=False)
+    return View(reasoning_omitted=thinking.string("display") == "omitted")
 
 
 def _refuse_unanswerable(body: Fields) -> None:
@@ -62,36 +79,15 @@ def _refuse_unanswerable(body: Fields) -> None:
         raise invalid("The upstream does not call MCP servers; offer their tools in tools.", "mcp_servers")
 
 
-def _tools(body: Fields, notes: list[Note]) -> tuple[Tool, ...]:
-    """The client's own tools; those that Anthropic's servers would run are left out."""
-    tools = []
-    for tool in body.objects("tools"):
-        if tool.string("type") not in (None, "custom"):
-            notes.append(Note(NoteCode.SERVER_TOOL_DROPPED, (tool.place,)))
-            continue
-        schema = tool.mapping("input_schema") or {"type": "object", "properties": {}}
-        tools.append(Tool(tool.required_string("name"), tool.string("description"), schema))
-    return tuple(tools)
-
-
-def _tool_choice(choice: Fields | None) -> ToolChoice | None:
-    if choice is None:
+def _output(form: Fields | None) -> OutputFormat | None:
+    if form is None:
         return None
-    kind = _CHOICES.get(choice.required_string("type"))
-    if kind is None:
-        raise invalid(f"has to be one of {', '.join(_CHOICES)}.", choice.at("type"))
-    return ToolChoice(kind, choice.required_string("name") if kind is Choice.NAMED else "")
-
-
-def _view(thinking: Fields | None) -> View:
-    if thinking is None or thinking.required_string("type") not in _THINKING:
-        return View(reasoning=False)
-    return View(reasoning_omitted=thinking.string("display") == "omitted")
-
-
-def _parallel_tool_calls(choice: Fields | None) -> bool | None:
-    disabled = choice.boolean("disable_parallel_tool_use") if choice else None
-    return None if disabled is None else not disabled
+    if form.required_string("type") != "json_schema":
+        raise invalid("has to be json_schema.", form.at("type"))
+    schema = form.mapping("schema")
+    if schema is None:
+        raise invalid("is required.", form.at("schema"))
+    return output_format(schema, form.at("schema"))
 
 
 def _effort(thinking: Fields | None, output: Fields | None, notes: list[Note]) -> Effort | None:

@@ -2,35 +2,35 @@
 
 Field names and shapes: https://platform.openai.com/docs/api-reference/chat/create. Read more widely than the reference says, as clients do:
 ``reasoning_content``, ``reasoning`` and ``reasoning_details`` in assistant messages, ``image_url`` as a bare string, call arguments as an
-object, ``reasoning.effort`` beside ``reasoning_effort``.
+object, ``reasoning.effort`` beside ``reasoning_effort``, tools and rules for calling them as other APIs spell them (`ccproxy.tools`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from attrs import evolve
 
-from ccproxy import fields
+from ccproxy import fields, tools
 from ccproxy.fields import Fields, invalid
 from ccproxy.prompt import (
-    Choice,
     Effort,
     Image,
     Message,
     Note,
     NoteCode,
+    OutputFormat,
     Part,
     Prompt,
     Reasoning,
     Role,
     Text,
-    Tool,
     ToolCall,
-    ToolChoice,
     ToolResult,
     View,
 )
+from ccproxy.structured import output_format
 
 _ROLES = {
     "system": Role.SYSTEM,
@@ -39,17 +39,20 @@ _ROLES = {
     "assistant": Role.ASSISTANT,
     "tool": Role.TOOL,
 }
-_CHOICES = {"none": Choice.NONE, "auto": Choice.AUTO, "required": Choice.REQUIRED, "any": Choice.REQUIRED}
 _NO_EFFORT = {"none", "minimal", "off"}
 
 
-def parse(data: bytes) -> Prompt:
+def recognises(body: Fields) -> bool:
+    """Whether a message has something that only this API has: calls beside its content, a result's role, or an image's part."""
+    return any(_is_own(message) for message in fields.objects_in(body.peek("messages")))
+
+
+def parse(body: Fields) -> Prompt:
     """Read a request body.
 
     Raises:
         ProxyError: `ccproxy.errors.Kind.INVALID_REQUEST`, with the field that is wrong.
     """
-    body = fields.body(data)
     _refuse_unanswerable(body)
     notes: list[Note] = []
     limit, older_limit = body.integer("max_completion_tokens", least=1), body.integer("max_tokens", least=1)
@@ -57,19 +60,32 @@ def parse(data: bytes) -> Prompt:
         model=fields.model_of(body),
         messages=_messages(body),
         stream=body.boolean("stream") or False,
-        tools=_tools(body, notes),
-        tool_choice=_tool_choice(body, notes),
-        parallel_tool_calls=body.boolean("parallel_tool_calls"),
+        tools=tools.offered(body, notes),
+        tool_choice=tools.choice(body, notes),
+        parallel_tool_calls=tools.parallel(body),
         max_tokens=older_limit if limit is None else limit,
         temperature=body.number("temperature", least=0, most=2),
         top_p=body.number("top_p", least=0, most=1),
-        stop=_stop(body),
+        stop=fields.stop_of(body.one_or_more("stop"), "stop"),
         effort=_effort(body, notes),
-        view=_view(body),
+        output=_output(body),
+        view=view(body),
     )
     if unread := body.unread():
         notes.append(Note(NoteCode.IGNORED, unread))
     return evolve(prompt, notes=tuple(notes))
+
+
+def view(body: Fields) -> View:
+    """What the client asks to see."""
+    options = body.object("stream_options")
+    return View(styled=True, usage_apart=options is not None and options.boolean("include_usage") is True)
+
+
+def _is_own(message: dict[str, Any]) -> bool:
+    if message.get("tool_calls") or message.get("role") == "tool":
+        return True
+    return any(part.get("type") == "image_url" for part in fields.objects_in(message.get("content")))
 
 
 def _refuse_unanswerable(body: Fields) -> None:
@@ -151,42 +167,6 @@ def _tool_calls(message: Fields) -> Iterator[Part]:
         )
 
 
-def _tools(body: Fields, notes: list[Note]) -> tuple[Tool, ...]:
-    tools = []
-    for tool in body.objects("tools"):
-        function = tool.object("function")
-        if function is None and tool.string("type") not in (None, "function"):
-            notes.append(Note(NoteCode.SERVER_TOOL_DROPPED, (tool.place,)))
-            continue
-        if function is None:
-            raise invalid("is required.", tool.at("function"))
-        schema = function.mapping("parameters") or {"type": "object", "properties": {}}
-        tools.append(Tool(function.required_string("name"), function.string("description"), schema))
-    return tuple(tools)
-
-
-def _tool_choice(body: Fields, notes: list[Note]) -> ToolChoice | None:
-    value = body.raw("tool_choice")
-    if value is None:
-        return None
-    if isinstance(value, str):
-        if value not in _CHOICES:
-            raise invalid("has to be none, auto, required, or an object that names a function.", "tool_choice")
-        return ToolChoice(_CHOICES[value])
-    choice = body.object("tool_choice")
-    assert choice is not None  # noqa: S101 - it is neither null nor, by the check of object(), anything else
-    function = choice.object("function")
-    if function is None:
-        notes.append(Note(NoteCode.TOOL_CHOICE_DROPPED, ("tool_choice",)))
-        return None
-    return ToolChoice(Choice.NAMED, function.required_string("name"))
-
-
-def _stop(body: Fields) -> tuple[str, ...]:
-    single = body.raw("stop")
-    return fields.stop_of((single,) if isinstance(single, str) else body.strings("stop"), "stop")
-
-
 def _effort(body: Fields, notes: list[Note]) -> Effort | None:
     value = body.string("reasoning_effort")
     if value is None and isinstance(body.raw("reasoning"), dict):
@@ -201,6 +181,19 @@ def _effort(body: Fields, notes: list[Note]) -> Effort | None:
         return None
 
 
-def _view(body: Fields) -> View:
-    options = body.object("stream_options")
-    return View(styled=True, usage_apart=options is not None and options.boolean("include_usage") is True)
+def _output(body: Fields) -> OutputFormat | None:
+    wanted = body.object("response_format")
+    kind = wanted.required_string("type") if wanted else "text"
+    if wanted is None or kind == "text":
+        return None
+    if kind == "json_object":
+        return OutputFormat()
+    if kind != "json_schema":
+        raise invalid("has to be one of text, json_object, json_schema.", wanted.at("type"))
+    described = wanted.object("json_schema")
+    if described is None:
+        raise invalid("is required.", wanted.at("json_schema"))
+    schema = described.mapping("schema")
+    if schema is None:
+        raise invalid("is required.", described.at("schema"))
+    return output_format(schema, described.at("schema"))

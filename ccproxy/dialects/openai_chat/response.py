@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing_extensions import assert_never
 
 from ccproxy.codecs import Turn
-from ccproxy.dialects.openai_chat.refusal import refusal
 from ccproxy.events import (
     Event,
     Failed,
@@ -23,9 +22,9 @@ from ccproxy.events import (
     ToolArguments,
     ToolEnded,
     ToolStarted,
-    Usage,
 )
 from ccproxy.framing import dumps, quote, sse, sse_comment
+from ccproxy.openai import refusal, usage
 
 _FINISH_REASONS = {
     FinishReason.STOP: "stop",
@@ -95,13 +94,13 @@ class ChatStream:
     def _finish(self, finished: Finished) -> bytes:
         first = self._delta(b'"content":""') if self._role else b""
         reason = dumps(_FINISH_REASONS[finished.reason])
-        usage = dumps(_usage(finished.usage))
+        spent = dumps(usage(finished.usage))
         if self._usage_apart:
-            apart = b'data: %b,"choices":[],"usage":%b}\n\n' % (self._head, usage)
+            apart = b'data: %b,"choices":[],"usage":%b}\n\n' % (self._head, spent)
             riding = b""
         else:
             apart = b""
-            riding = b"" if usage == b"null" else b',"usage":' + usage
+            riding = b"" if spent == b"null" else b',"usage":' + spent
         last = b'%b},"finish_reason":%b}]%b}\n\n' % (self._before_delta, reason, riding)
         return first + last + apart + sse(b"[DONE]")
 
@@ -157,8 +156,8 @@ class ChatDocument:
             "model": self._turn.model,
             "choices": [choice],
         }
-        if usage := _usage(finished.usage):
-            document["usage"] = usage
+        if spent := usage(finished.usage):
+            document["usage"] = spent
         return dumps(document)
 
     def _message(self) -> dict[str, object]:
@@ -174,19 +173,3 @@ class ChatDocument:
         elif not text:
             message["content"] = ""
         return message
-
-
-def _usage(usage: Usage) -> dict[str, object] | None:
-    """The dialect's usage object; ``prompt_tokens`` includes cached tokens. None when nothing is known."""
-    if usage.input is None or usage.output is None:
-        return None
-    shown: dict[str, object] = {
-        "prompt_tokens": usage.input,
-        "completion_tokens": usage.output,
-        "total_tokens": usage.input + usage.output,
-    }
-    if usage.cache_read is not None:
-        shown["prompt_tokens_details"] = {"cached_tokens": usage.cache_read}
-    if usage.reasoning is not None:
-        shown["completion_tokens_details"] = {"reasoning_tokens": usage.reasoning}
-    return shown

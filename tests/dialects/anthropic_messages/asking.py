@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ccproxy.dialects.anthropic_messages.request import parse
 from ccproxy.errors import Kind, ProxyError
+from ccproxy.fields import body
 from ccproxy.framing import dumps
 from ccproxy.prompt import Part, Prompt
 
@@ -17,7 +18,7 @@ PNG = {"type": "image", "source": {"type": "base64", "media_type": "image/png", 
 
 def asked(**changes: Any) -> Prompt:
     """The prompt of a minimal request with some fields changed."""
-    return parse(dumps({"model": "vendor/model-1", "messages": [HELLO], **changes}))
+    return parse(body(dumps({"model": "vendor/model-1", "messages": [HELLO], **changes})))
 
 
 def parts(role: str, *blocks: object) -> tuple[Part, ...]:

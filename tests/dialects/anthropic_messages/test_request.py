@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from ccproxy.dialects.anthropic_messages.request import parse
-from ccproxy.errors import Kind, ProxyError
+from twisted.trial.unittest import SynchronousTestCase
+
+from ccproxy.dialects.anthropic_messages.request import recognises, view
+from ccproxy.fields import Fields
 from ccproxy.prompt import (
     Choice,
     Effort,
     Message,
     Note,
     NoteCode,
+    OutputFormat,
     Prompt,
     Role,
     Text,
@@ -17,7 +20,38 @@ from ccproxy.prompt import (
     ToolChoice,
     View,
 )
-from tests.dialects.anthropic_messages.asking import RequestCase, asked
+from tests.dialects.anthropic_messages.asking import HELLO, RequestCase, asked
+
+
+class RecognisingTests(SynchronousTestCase):
+    """The first look at a body."""
+
+    def test_own_marks(self) -> None:
+        """System text beside the conversation, and blocks that other conversations do not have, are found only here."""
+        for kind in ("tool_use", "tool_result", "thinking", "redacted_thinking", "image", "document"):
+            message = {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": kind}]}
+            self.assertTrue(recognises(Fields({"messages": [message]}, "")), kind)
+        self.assertTrue(recognises(Fields({"messages": [HELLO], "system": "Be brief."}, "")))
+
+    def test_no_marks(self) -> None:
+        """What any conversation may have, and what is malformed, is no mark."""
+        text = {"role": "user", "content": [{"type": "text", "text": "a"}, "b", {"type": ["tool_use"]}]}
+
+        for messages in (None, "a", [], ["a", None], [HELLO], [text], [{"role": "tool", "content": "noon"}]):
+            self.assertFalse(recognises(Fields({"messages": messages, "system": None}, "")), messages)
+
+    def test_nothing_counts_as_read(self) -> None:
+        """A first look leaves every field to be reported."""
+        body = Fields({"messages": [HELLO], "system": "Be brief."}, "")
+
+        recognises(body)
+
+        self.assertEqual(body.unread(), ("messages", "system"))
+
+    def test_view(self) -> None:
+        """What the client asks to see can be read by itself."""
+        self.assertEqual(view(Fields({"input": "a", "thinking": {"type": "adaptive"}}, "")), View())
+        self.assertEqual(view(Fields({"input": "a"}, "")), View(reasoning=False))
 
 
 class EnvelopeTests(RequestCase):
@@ -41,12 +75,6 @@ class EnvelopeTests(RequestCase):
         self.assertTrue(prompt.stream)
         self.assertEqual((prompt.max_tokens, prompt.temperature, prompt.top_p), (1000, 0.5, 0.9))
 
-    def test_body_that_is_not_json(self) -> None:
-        """A body that is no JSON object is refused without naming a field."""
-        for body in (b"", b"[]", b'"a"', b"{"):
-            error = self.assertRaises(ProxyError, parse, body)
-            self.assertEqual((error.kind, error.field), (Kind.INVALID_REQUEST, None))
-
     def test_model_is_required(self) -> None:
         """A request without a model, or with an overlong one, names the field."""
         self.refused("model", model=None)
@@ -68,7 +96,7 @@ class EnvelopeTests(RequestCase):
         """Every known field of a wrong type is refused by name."""
         wrong = {"stream": "yes", "max_tokens": "9", "temperature": "warm", "top_p": True, "system": 5, "tools": {}}
 
-        for field, value in {**wrong, "tool_choice": "auto", "thinking": "on", "output_config": []}.items():
+        for field, value in {**wrong, "tool_choice": 5, "thinking": "on", "output_config": []}.items():
             self.refused(field, **{field: value})
 
     def test_nulls_count_as_absent(self) -> None:
@@ -92,10 +120,11 @@ class EnvelopeTests(RequestCase):
         """What is ignored inside thinking and output_config is named with its place."""
         prompt = asked(
             thinking={"type": "adaptive", "depth": 3},
-            output_config={"effort": "low", "format": {"type": "x"}},
+            output_config={"effort": "low", "budget": 9, "format": {"type": "json_schema", "schema": {}, "name": "a"}},
         )
 
-        self.assertEqual(prompt.notes, (Note(NoteCode.IGNORED, ("thinking.depth", "output_config.format")),))
+        subjects = ("thinking.depth", "output_config.budget", "output_config.format.name")
+        self.assertEqual(prompt.notes, (Note(NoteCode.IGNORED, subjects),))
 
     def test_display_of_thinking(self) -> None:
         """Thinking can be left out of the answer and still be asked for."""
@@ -124,6 +153,51 @@ class EnvelopeTests(RequestCase):
     def test_empty_list_of_mcp_servers_asks_for_nothing(self) -> None:
         """An empty list of MCP servers is no reason to refuse."""
         self.assertEqual(asked(mcp_servers=[]), asked())
+
+
+class OutputTests(RequestCase):
+    """The form of the answer."""
+
+    def test_schema(self) -> None:
+        """A schema reaches the prompt as it came, from where it is today and from where it was."""
+        form, older = ({"type": "json_schema", "schema": {"title": title}} for title in ("today", "older"))
+
+        for fields, title in (
+            ({"output_config": {"format": form}}, "today"),
+            ({"output_format": older}, "older"),
+            ({"output_config": {"effort": None}, "output_format": older}, "older"),
+        ):
+            prompt = asked(**fields)
+            self.assertEqual((prompt.output, prompt.notes), (OutputFormat({"title": title}), ()), fields)
+
+    def test_two_schemas(self) -> None:
+        """Of two schemas the one wins that is where it is today; the other one is ignored, with a note."""
+        form, older = ({"type": "json_schema", "schema": {"title": title}} for title in ("today", "older"))
+
+        prompt = asked(output_config={"format": form}, output_format=older)
+
+        self.assertEqual(prompt.output, OutputFormat({"title": "today"}))
+        self.assertEqual(prompt.notes, (Note(NoteCode.IGNORED, ("output_format.type", "output_format.schema")),))
+
+    def test_no_form(self) -> None:
+        """An answer has no form unless one was asked for."""
+        prompt = asked(output_config={"format": None}, output_format=None)
+
+        self.assertEqual((prompt.output, prompt.notes), (None, ()))
+
+    def test_malformed_forms_are_refused(self) -> None:
+        """A form that is unknown, incomplete or no use is refused with its place."""
+        for form, place in (
+            ("json", ""),
+            ({"schema": {}}, ".type"),
+            ({"type": "json_object"}, ".type"),
+            ({"type": "json_schema"}, ".schema"),
+            ({"type": "json_schema", "schema": []}, ".schema"),
+            ({"type": "json_schema", "schema": {"type": "text"}}, ".schema"),
+            ({"type": "json_schema", "schema": {"$ref": "https://schemas.test/a.json"}}, ".schema"),
+        ):
+            self.refused(f"output_config.format{place}", output_config={"format": form})
+            self.refused(f"output_format{place}", output_format=form)
 
 
 class ThinkingTests(RequestCase):

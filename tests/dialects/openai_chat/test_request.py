@@ -6,8 +6,9 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ccproxy.dialects.openai_chat.request import parse
+from ccproxy.dialects.openai_chat.request import parse, recognises, view
 from ccproxy.errors import Kind, ProxyError
+from ccproxy.fields import Fields, body
 from ccproxy.framing import dumps
 from ccproxy.prompt import (
     Choice,
@@ -16,6 +17,7 @@ from ccproxy.prompt import (
     Message,
     Note,
     NoteCode,
+    OutputFormat,
     Prompt,
     Reasoning,
     Role,
@@ -33,7 +35,7 @@ NOW = {"type": "function", "function": {"name": "now"}}
 
 def asked(**changes: Any) -> Prompt:
     """The prompt of a minimal request with some fields changed."""
-    return parse(dumps({"model": "vendor/model-1", "messages": [HELLO], **changes}))
+    return parse(body(dumps({"model": "vendor/model-1", "messages": [HELLO], **changes})))
 
 
 def message(**fields: Any) -> Message:
@@ -55,6 +57,43 @@ class RequestCase(SynchronousTestCase):
     def refused_message(self, place: str, **fields: Any) -> ProxyError:
         """Check that a message is refused for what is at this place in it."""
         return self.refused(f"messages[1].{place}", messages=[HELLO, fields])
+
+
+class RecognisingTests(SynchronousTestCase):
+    """The first look at a body."""
+
+    def test_own_marks(self) -> None:
+        """A call beside its content, the role of a result and the part of an image are found only here."""
+        image = {"type": "image_url", "image_url": "data:image/png;base64,iVBORw0K"}
+        call = {"id": "A", "function": {"name": "now"}}
+
+        for own in (
+            {"role": "assistant", "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "A", "content": "noon"},
+            {"role": "user", "content": [image]},
+        ):
+            self.assertTrue(recognises(Fields({"messages": [HELLO, own]}, "")), own)
+
+    def test_no_marks(self) -> None:
+        """What any conversation may have, and what is malformed, is no mark."""
+        text = {"role": "user", "content": [{"type": "text", "text": "a"}, "b", {"type": ["image_url"]}]}
+
+        for messages in (None, "a", [], ["a", None], [HELLO], [text], [{"role": "assistant", "tool_calls": []}]):
+            self.assertFalse(recognises(Fields({"messages": messages}, "")), messages)
+
+    def test_nothing_counts_as_read(self) -> None:
+        """A first look leaves every field to be reported."""
+        body = Fields({"messages": [HELLO]}, "")
+
+        recognises(body)
+
+        self.assertEqual(body.unread(), ("messages",))
+
+    def test_view(self) -> None:
+        """What the client asks to see can be read by itself; reasoning is shown as the operator likes it."""
+        read = view(Fields({"input": "a", "stream_options": {"include_usage": True}}, ""))
+
+        self.assertEqual((read.usage_apart, read.reasoning, read.styled), (True, True, True))
 
 
 class EnvelopeTests(RequestCase):
@@ -90,12 +129,6 @@ class EnvelopeTests(RequestCase):
         self.assertEqual(asked(max_tokens=10).max_tokens, 10)
         self.assertEqual(asked(max_completion_tokens=20).max_tokens, 20)
         self.assertEqual(asked(max_tokens=10, max_completion_tokens=20).max_tokens, 20)
-
-    def test_body_that_is_not_json(self) -> None:
-        """A body that is no JSON object is refused without naming a field."""
-        for body in (b"", b"[]", b'"a"', b"{"):
-            error = self.assertRaises(ProxyError, parse, body)
-            self.assertEqual((error.kind, error.field), (Kind.INVALID_REQUEST, None))
 
     def test_required_fields(self) -> None:
         """A request without a model or without messages names the field."""
@@ -164,6 +197,47 @@ class EnvelopeTests(RequestCase):
 
         self.assertIs(prompt.effort, None)
         self.assertEqual([note.code for note in prompt.notes], [NoteCode.EFFORT_DROPPED])
+
+
+class OutputTests(RequestCase):
+    """The form of the answer."""
+
+    def test_no_form(self) -> None:
+        """Text is what an answer is anyway."""
+        for form in ({"type": "text"}, None):
+            prompt = asked(response_format=form)
+            self.assertEqual((prompt.output, prompt.notes), (None, ()))
+
+    def test_any_object(self) -> None:
+        """An object without a schema can be asked for."""
+        prompt = asked(response_format={"type": "json_object"})
+
+        self.assertEqual((prompt.output, prompt.notes), (OutputFormat(), ()))
+
+    def test_schema(self) -> None:
+        """A schema reaches the prompt as it came; its name and its strictness are no news."""
+        schema = {"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": False}
+        described = {"name": "output", "description": "ours", "strict": True, "schema": schema}
+
+        prompt = asked(response_format={"type": "json_schema", "json_schema": described})
+
+        self.assertEqual((prompt.output, prompt.notes), (OutputFormat(schema), ()))
+
+    def test_malformed_forms_are_refused(self) -> None:
+        """A form that is unknown or incomplete is refused with its place."""
+        self.refused("response_format", response_format="json")
+        self.refused("response_format.type", response_format={})
+        self.refused("response_format.type", response_format={"type": "xml"})
+        self.refused("response_format.json_schema", response_format={"type": "json_schema"})
+        for described in ({"name": "output"}, {"schema": "a"}):
+            form = {"type": "json_schema", "json_schema": described}
+            self.refused("response_format.json_schema.schema", response_format=form)
+
+    def test_schemas_without_use_are_refused(self) -> None:
+        """A schema that is none, or that would have to be fetched, is refused with its place."""
+        for schema in ({"type": "text"}, {"$ref": "https://schemas.test/a.json"}):
+            form = {"type": "json_schema", "json_schema": {"name": "output", "schema": schema}}
+            self.refused("response_format.json_schema.schema", response_format=form)
 
 
 class ToolTests(RequestCase):

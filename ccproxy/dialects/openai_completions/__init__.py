@@ -1,0 +1,1 @@
+"""OpenAI's legacy Completions API (https://platform.openai.com/docs/api-reference/completions)."""

@@ -1,0 +1,82 @@
+"""This module is what OpenAI's APIs have in common: how they show an error, the tokens of a turn, and models.
+
+Types and codes of errors that clients act on: https://platform.openai.com/docs/guides/error-codes. ``retry_after`` (seconds) is an
+addition, and so is what a model has beyond its id, its time and its owner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ccproxy.codecs import Model
+from ccproxy.errors import Kind, ProxyError
+from ccproxy.events import Usage
+from ccproxy.framing import dumps, quote
+
+_WORDS: dict[Kind, tuple[str, str | None]] = {
+    Kind.INVALID_REQUEST: ("invalid_request_error", None),
+    Kind.CONTEXT_LENGTH: ("invalid_request_error", "context_length_exceeded"),
+    Kind.AUTHENTICATION: ("authentication_error", "invalid_api_key"),
+    Kind.CREDIT: ("insufficient_quota", "insufficient_quota"),
+    Kind.PERMISSION: ("permission_error", "permission_denied"),
+    Kind.NOT_FOUND: ("invalid_request_error", "not_found"),
+    Kind.MODEL_NOT_FOUND: ("invalid_request_error", "model_not_found"),
+    Kind.METHOD_NOT_ALLOWED: ("invalid_request_error", "method_not_allowed"),
+    Kind.CLIENT_TIMEOUT: ("invalid_request_error", "request_timeout"),
+    Kind.TOO_LARGE: ("invalid_request_error", "request_too_large"),
+    Kind.RATE_LIMITED: ("rate_limit_error", "rate_limit_exceeded"),
+    Kind.USAGE_EXHAUSTED: ("rate_limit_error", "usage_limit_reached"),
+    Kind.INTERNAL: ("server_error", "internal_error"),
+    Kind.UPSTREAM: ("server_error", "upstream_error"),
+    Kind.UNREACHABLE: ("server_error", "upstream_unreachable"),
+    Kind.OVERLOADED: ("server_error", "overloaded"),
+    Kind.TIMEOUT: ("server_error", "timeout"),
+}
+
+
+def refusal(error: ProxyError) -> bytes:
+    """The JSON of an error, ``{"error": {...}}``, as a status body and inside a stream."""
+    kind, code = _WORDS[error.kind]
+    shown: dict[str, object] = {"message": error.message, "type": kind, "param": error.field, "code": code}
+    if error.retry_after is not None:
+        shown["retry_after"] = error.retry_after
+    return quote({"error": shown})
+
+
+def usage(spent: Usage) -> dict[str, object] | None:
+    """The usage object; ``prompt_tokens`` includes cached tokens. None when nothing is known."""
+    if spent.input is None or spent.output is None:
+        return None
+    shown: dict[str, object] = {
+        "prompt_tokens": spent.input,
+        "completion_tokens": spent.output,
+        "total_tokens": spent.input + spent.output,
+    }
+    if spent.cache_read is not None:
+        shown["prompt_tokens_details"] = {"cached_tokens": spent.cache_read}
+    if spent.reasoning is not None:
+        shown["completion_tokens_details"] = {"reasoning_tokens": spent.reasoning}
+    return shown
+
+
+def model(one: Model) -> bytes:
+    """The JSON of one model."""
+    return dumps(_shown(one))
+
+
+def models(several: Sequence[Model]) -> bytes:
+    """The JSON of a list of models."""
+    return dumps({"object": "list", "data": [_shown(one) for one in several]})
+
+
+def _shown(one: Model) -> dict[str, object]:
+    shown: dict[str, object] = {"id": one.id, "object": "model", "created": one.created, "owned_by": one.owner}
+    if one.name is not None:
+        shown["name"] = one.name
+    if one.context_length is not None:
+        shown["context_length"] = one.context_length
+    if one.max_output is not None:
+        shown["max_output_tokens"] = one.max_output
+    if one.endpoints:
+        shown["supported_endpoints"] = list(one.endpoints)
+    return shown
