@@ -203,6 +203,7 @@ def assemble(config: Config, agent: IAgent, reactor: Any) -> Assembly:  # noqa: 
         clock=reactor,
         token=secrets.token_hex,
         random=random.random,
+        dialects=DIALECTS,
     )
     app = App(DIALECTS, house)
     return Assembly(house, app, ProxySite(app.resource(), config, app.refusal, reactor))

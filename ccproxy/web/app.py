@@ -17,6 +17,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from ccproxy.aliases import resolve
 from ccproxy.codecs import Dialect, TokenCounter
+from ccproxy.doors import read
 from ccproxy.errors import Kind, ProxyError
 from ccproxy.estimate import estimate
 from ccproxy.net.client import lowered
@@ -94,7 +95,7 @@ class App:
     def _counting(self, dialect: Dialect, counter: TokenCounter) -> Callable[[Request], bytes]:
         def count(request: Request) -> bytes:
             self._house.upstream.credential(lowered(request.requestHeaders))
-            prompt = dialect.parse(body_of(request))
+            prompt = read(body_of(request), dialect, self._dialects)
             model = resolve(prompt.model, self._house.config.model_aliases, self._house.catalog.ids())
             return _json(request, counter.answer(self._house.corrections.corrected(model, estimate(prompt))))
 

@@ -21,11 +21,12 @@ from ccproxy.net.answer import Collector, StreamAnswer
 from ccproxy.net.client import lowered
 from ccproxy.net.deadline import IdleTimeout, Limits
 from ccproxy.net.relay import ClientStalledError, Relay
+from ccproxy.stages.validated import Validated
 from ccproxy.translator import Translator
 from ccproxy.web.attempts import persist
 from ccproxy.web.body import body_of
 from ccproxy.web.house import House
-from ccproxy.web.plan import Plan, plan, stages, summary
+from ccproxy.web.plan import Plan, chain, plan, replan, summary
 from ccproxy.web.report import Report
 
 Answer: TypeAlias = StreamAnswer | Collector
@@ -53,6 +54,7 @@ class Exchange:
         self._answer: Answer | None = None
         self._encoder: Encoder | None = None
         self._relay: Relay | None = None
+        self._check: Validated | None = None
         self._serving: Deferred[bytes | None] | None = None
         self._abandoned: ProxyError | None = None
 
@@ -106,11 +108,9 @@ class Exchange:
             body = body_of(self._request)
             planned = plan(self._house, self._dialect, self._headers, body, key, self._report.id)
             self._report.model = planned.turn.model
-            if planned.notes:
-                self._request.setHeader("x-ccproxy-notes", summary(planned.notes))
             self._encoder = self._dialect.encoder(planned.turn, stream=planned.prompt.stream)
             self._answer = self._begin(planned, self._encoder)
-            ended = await persist(lambda: self._attempt(planned), clock=self._house.clock, random=self._house.random)
+            ended = await self._ask(planned)
         if planned.estimated is not None:
             self._house.corrections.observe(planned.prompt.model, planned.estimated, ended.usage.input)
         return self._end(ended)
@@ -130,15 +130,29 @@ class Exchange:
             ping_interval=config.ping_interval,
         )
 
+    async def _ask(self, planned: Plan) -> Finished | Failed:
+        """Ask the upstream, again where that is safe, and once more for a document that does not fit its schema."""
+        if planned.notes:
+            self._request.setHeader("x-ccproxy-notes", summary(planned.notes))
+        try:
+            return await persist(lambda: self._attempt(planned), clock=self._house.clock, random=self._house.random)
+        except ProxyError:
+            again = replan(self._house, planned, self._check) if self._check is not None else None
+            if again is None:
+                raise
+        return await self._ask(again)
+
     async def _attempt(self, planned: Plan) -> Finished | Failed:
         """Ask the upstream once."""
         assert self._answer is not None and self._encoder is not None  # noqa: S101 - made before any attempt
         self._report.tries += 1
+        made = chain(planned, self._house.config)
+        self._check = made.check
         config, clock = self._house.config, self._house.clock
         diagnose = self._house.upstream.diagnose
         response = await self._house.client.open(planned.request, diagnose, seconds=config.silence_timeout)
         self._trace(response)
-        translator = Translator(self._house.upstream.decoder(), stages(planned, config), self._encoder)
+        translator = Translator(self._house.upstream.decoder(), made.stages, self._encoder)
         limits = Limits(
             text_silence=config.stream_idle_timeout if planned.prompt.stream else config.document_idle_timeout,
             silence=config.silence_timeout,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from attrs import field, frozen
 from twisted.internet.interfaces import IReactorTime
 
-from ccproxy.codecs import Upstream
+from ccproxy.codecs import Dialect, Upstream
 from ccproxy.config import Config
 from ccproxy.estimate import Corrections
 from ccproxy.net.client import UpstreamClient
@@ -33,6 +33,7 @@ class House:
         token: Makes random hex text of so many bytes.
         random: Makes a random number from 0 to 1.
         corrections: What was learned of the upstream's token counts.
+        dialects: What a body may be written in, whatever its path.
     """
 
     config: Config
@@ -46,3 +47,4 @@ class House:
     token: Callable[[int], str]
     random: Callable[[], float]
     corrections: Corrections = field(factory=Corrections)
+    dialects: Sequence[Dialect] = ()

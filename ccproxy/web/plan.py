@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 
 from attrs import evolve, frozen
@@ -11,18 +11,25 @@ from attrs import evolve, frozen
 from ccproxy.aliases import resolve
 from ccproxy.codecs import Dialect, HTTPRequest, Identity, Key, Stage, Turn
 from ccproxy.config import Config
+from ccproxy.doors import read
 from ccproxy.errors import Kind, ProxyError
 from ccproxy.estimate import estimate
+from ccproxy.events import Usage
 from ccproxy.prompt import Note, NoteCode, Prompt
 from ccproxy.seal import Seal
+from ccproxy.stages.add_usage import AddUsage
+from ccproxy.stages.json_only import JSONOnly
 from ccproxy.stages.single_call import SingleCall
 from ccproxy.stages.size_limit import SizeLimit
 from ccproxy.stages.stop_sequences import StopSequences
 from ccproxy.stages.think_tags import SplitThinkTags, TagReasoning
 from ccproxy.stages.tool_names import RestoreNames, aliased
+from ccproxy.stages.validated import Validated
+from ccproxy.structured import repair
 from ccproxy.web import caller
 from ccproxy.web.house import House
 
+_LONGEST_PROSE = 1024 * 1024  # characters that are held before a document begins
 _SHOWN = 80  # characters of a client's own field name in an error
 
 
@@ -36,7 +43,9 @@ class Plan:
         turn: What the encoder needs.
         names: The client's tool names, by the alias that goes up.
         notes: What was ignored, clamped, renamed or repaired.
+        identity: Who asks.
         estimated: How many tokens the prompt was taken for; None if nobody asked.
+        spent: What an earlier attempt cost whose answer the client does not see.
     """
 
     prompt: Prompt
@@ -44,7 +53,17 @@ class Plan:
     turn: Turn
     names: Mapping[str, str]
     notes: tuple[Note, ...]
-    estimated: int | None
+    identity: Identity
+    estimated: int | None = None
+    spent: Usage | None = None
+
+
+@frozen
+class Chain:
+    """What happens to the events of one attempt, in order; ``check`` is the stage among them that checks a structured answer."""
+
+    stages: Sequence[Stage]
+    check: Validated | None
 
 
 def plan(house: House, dialect: Dialect, headers: Mapping[str, str], body: bytes, key: Key, exchange_id: str) -> Plan:
@@ -62,12 +81,13 @@ def plan(house: House, dialect: Dialect, headers: Mapping[str, str], body: bytes
         ProxyError: `Kind.INVALID_REQUEST`, and where.
     """
     seal = Seal(key)
-    asked = dialect.parse(body)
+    asked = read(body, dialect, house.dialects)
     _check_strictness(asked, house.config)
     view = evolve(asked.view, reasoning=asked.view.reasoning and not _is(house.config, asked, "off"))
     model = resolve(asked.model, house.config.model_aliases, house.catalog.ids())
     prompt, names = aliased(seal.unsealed(evolve(asked, model=model, view=view)))
-    request = house.upstream.generate(prompt, _identity(house, headers, key))
+    identity = _identity(house, headers, key)
+    request = house.upstream.generate(prompt, identity)
     estimated = estimate(prompt) if dialect.counter else None
     turn = Turn(
         id=exchange_id,
@@ -78,26 +98,44 @@ def plan(house: House, dialect: Dialect, headers: Mapping[str, str], body: bytes
         estimated_input=None if estimated is None else house.corrections.corrected(model, estimated),
     )
     renamed = (Note(NoteCode.MODEL_ALIASED),) if model != asked.model else ()
-    return Plan(prompt, request, turn, names, (*prompt.notes, *renamed, *request.notes), estimated)
+    return Plan(prompt, request, turn, names, (*prompt.notes, *renamed, *request.notes), identity, estimated)
 
 
-def stages(plan: Plan, config: Config) -> list[Stage]:
-    """What happens to the events of one attempt, in order."""
+def replan(house: House, first: Plan, check: Validated) -> Plan | None:
+    """The plan for asking once more after a document that does not fit its schema; None when that is not to be done.
+
+    It is a second request, which is billed: once for each answer in one piece, and never when ``structuredRepair`` is off.
+    """
+    if check.complaint is None or first.prompt.stream or first.spent is not None or not house.config.structured_repair:
+        return None
+    prompt = repair(first.prompt, check.document, check.complaint)
+    request = house.upstream.generate(prompt, first.identity)
+    notes = (*first.notes, *(note for note in prompt.notes if note not in first.prompt.notes))
+    return evolve(first, prompt=prompt, request=request, notes=notes, spent=check.usage)
+
+
+def chain(plan: Plan, config: Config) -> Chain:
+    """Make the stages of one attempt."""
     prompt = plan.prompt
-    made: list[Stage] = []
+    stages: list[Stage] = []
     if not prompt.stream and config.max_document_bytes:
-        made.append(SizeLimit(config.max_document_bytes))
+        stages.append(SizeLimit(config.max_document_bytes))
     if config.split_think_tags:
-        made.append(SplitThinkTags())
+        stages.append(SplitThinkTags())
     if prompt.parallel_tool_calls is False:
-        made.append(SingleCall())
+        stages.append(SingleCall())
     if plan.names:
-        made.append(RestoreNames(plan.names))
+        stages.append(RestoreNames(plan.names))
     if prompt.stop:
-        made.append(StopSequences(prompt.stop))
+        stages.append(StopSequences(prompt.stop))
+    check = Validated(prompt.output, hold=not prompt.stream) if prompt.output else None
+    if check is not None:
+        stages += [JSONOnly(_LONGEST_PROSE), check]
+    if plan.spent is not None:
+        stages.append(AddUsage(plan.spent))
     if _is(config, prompt, "tags", "both"):
-        made.append(TagReasoning(keep=_is(config, prompt, "both")))
-    return made
+        stages.append(TagReasoning(keep=_is(config, prompt, "both")))
+    return Chain(stages, check)
 
 
 def summary(notes: Iterable[Note]) -> str:

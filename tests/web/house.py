@@ -202,6 +202,7 @@ class MemoryDaemon:
         self.house, self.app, self.site = assemble(config, agent or self.upstream, self.clock)
         self.events: list[LogEvent] = []
         self._clients: list[Client] = []
+        self._flush = getattr(agent, "flush", lambda: None)
 
     def connect(self) -> Client:
         """A new connection."""
@@ -213,6 +214,7 @@ class MemoryDaemon:
         """Let everything run that needs no time."""
         for _ in range(3):
             self.upstream.flush()
+            self._flush()
         for client in self._clients:
             client.notice()
 

@@ -8,6 +8,7 @@ from ccproxy.codecs import Dialect, Encoder, Turn
 from ccproxy.dialects.anthropic_messages.dialect import AnthropicMessages
 from ccproxy.dialects.openai_chat.dialect import OpenAIChat
 from ccproxy.events import Event, TextDelta
+from ccproxy.fields import Fields
 from ccproxy.prompt import Prompt
 from ccproxy.web.app import App
 from ccproxy.web.site import ProxySite
@@ -42,7 +43,7 @@ class Stumbling:
 class BrokenParser(OpenAIChat):
     """A dialect that cannot read."""
 
-    def parse(self, body: bytes) -> Prompt:
+    def parse(self, body: Fields) -> Prompt:
         """Fail."""
         raise LookupError(SECRET)
 
