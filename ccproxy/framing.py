@@ -247,7 +247,8 @@ def _refuse_constant(name: str) -> NoReturn:
 
 def _position(error: Exception) -> str:
     if isinstance(error, json.JSONDecodeError):
-        return f"{error.msg} at line {error.lineno}, column {error.colno}"
+        problem = error.msg.removesuffix(" at")  # "Unterminated string starting at"
+        return f"{problem} at line {error.lineno}, column {error.colno}"
     if isinstance(error, UnicodeDecodeError):
         return f"not valid UTF-8 at byte {error.start}"
     if isinstance(error, RecursionError):
