@@ -75,7 +75,8 @@ class ProxyError(Exception):
         self.retryable = kind.retryable if retryable is None else retryable
         if retry_after is None and self.retryable:
             retry_after = DEFAULT_RETRY_AFTER.get(kind.status)
-        self.retry_after = retry_after
+        whole = isinstance(retry_after, float) and retry_after.is_integer()
+        self.retry_after = int(retry_after) if whole and retry_after is not None else retry_after
         self.replayable = replayable
         self.details = details
 

@@ -13,6 +13,7 @@ from ccproxy.errors import Kind, ProxyError
 from ccproxy.framing import dumps
 from ccproxy.prompt import (
     Choice,
+    Effort,
     Message,
     Note,
     NoteCode,
@@ -102,11 +103,18 @@ class ChatDoorTests(SynchronousTestCase):
         self.assertEqual(prompt.notes, (FOREIGN, Note(NoteCode.IGNORED, ("seed",))))
 
     def test_system_beside_the_conversation(self) -> None:
-        """System text beside the conversation leads it."""
-        prompt = asked(CHAT, {"model": "m", "system": [{"type": "text", "text": "Be brief."}], "messages": [QUESTION]})
+        """System text beside a conversation leads it, and takes nothing from what the path's own dialect knows."""
+        body = {
+            "model": "m",
+            "system": [{"type": "text", "text": "Be brief."}],
+            "messages": [QUESTION],
+            "reasoning_effort": "high",
+        }
+
+        prompt = asked(CHAT, body)
 
         self.assertEqual(prompt.messages[0], Message(Role.SYSTEM, (Text("Be brief."),)))
-        self.assertEqual(prompt.notes, (FOREIGN,))
+        self.assertEqual((prompt.effort, prompt.notes), (Effort.HIGH, ()))
 
     def test_tools_of_chat_in_claude_form(self) -> None:
         """A conversation of Messages may come with the tools and the rule of Chat Completions."""

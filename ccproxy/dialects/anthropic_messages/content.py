@@ -62,7 +62,7 @@ def _texts(holder: Fields, name: str) -> Iterator[Text]:
         return
     for block in holder.objects(name):
         if block.required_string("type") != "text":
-            raise invalid("System text can only be made of text blocks.", block.at("type"))
+            raise invalid("Only text blocks can stand here.", block.at("type"))
         yield Text(block.required_text("text"))
 
 
@@ -77,7 +77,7 @@ def _parts(message: Fields, role: Role, notes: list[Note]) -> Iterator[Part]:
         elif kind == "redacted_thinking":
             notes.append(Note(NoteCode.REASONING_DROPPED, (block.place,)))
         elif _SPEAKERS.get(kind, role) is not role:
-            raise invalid(f"A {role.value} message cannot hold a {kind} block.", block.at("type"))
+            raise invalid(f"A message of the {role.value} cannot hold a {kind} block.", block.at("type"))
         else:
             yield from _part(block, kind)
 
@@ -112,6 +112,12 @@ def _visible(block: Fields, kind: str) -> Text | Image:
             return _image(block)
         case "document":
             return _document(block)
+        case "search_result":
+            return _titled(
+                block.string("title"), block.string("source"), *(text.text for text in _texts(block, "content"))
+            )
+        case "tool_reference":  # what a client's tool search found; the tool itself is among the tools
+            return Text(block.required_text("tool_name"))
         case _:
             message = (
                 f"Blocks of type {kind[:40]!r} cannot be sent to the upstream; text, image and text documents can."
@@ -131,10 +137,17 @@ def _image(block: Fields) -> Image:
 def _document(block: Fields) -> Text:
     """A text document as text, under its title; for any other kind of document the upstream has no place."""
     source, kind = _source(block)
-    if kind != "text":
-        message = f"A document with a {kind[:40]!r} source cannot be sent to the upstream; one with a text source can."
+    if kind == "text":
+        content = source.required_text("data")
+    elif kind == "content":
+        content = "\n".join(text.text for text in _texts(source, "content"))
+    else:
+        message = f"A document with a {kind[:40]!r} source cannot be sent to the upstream; one with text can."
         raise invalid(message, source.at("type"))
-    pieces = (block.string("title"), block.string("context"), source.required_text("data"))
+    return _titled(block.string("title"), block.string("context"), content)
+
+
+def _titled(*pieces: str | None) -> Text:
     return Text("\n\n".join(piece for piece in pieces if piece))
 
 

@@ -40,7 +40,7 @@ class AnthropicMessages:
         return "anthropic-version" in headers
 
     def recognises(self, body: Fields) -> bool:
-        """Whether there is a block that only this API has, or system text beside the conversation."""
+        """Whether there is a block that only this API has."""
         return request.recognises(body)
 
     def parse(self, body: Fields) -> Prompt:

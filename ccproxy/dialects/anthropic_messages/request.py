@@ -21,10 +21,10 @@ _BUDGETS = ((10000, Effort.HIGH), (5000, Effort.MEDIUM), (0, Effort.LOW))  # fro
 
 
 def recognises(body: Fields) -> bool:
-    """Whether there is something that only this API has: system text beside the conversation, or a block of its own."""
+    """Whether there is a block that only this API has; system text beside the conversation alone does not tell."""
     messages = fields.objects_in(body.peek("messages"))
     blocks = (block for message in messages for block in fields.objects_in(message.get("content")))
-    return body.peek("system") is not None or any(block.get("type") in _OWN_BLOCKS for block in blocks)
+    return any(block.get("type") in _OWN_BLOCKS for block in blocks)
 
 
 def parse(body: Fields) -> Prompt:

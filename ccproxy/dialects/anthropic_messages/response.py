@@ -44,6 +44,8 @@ _STOP_REASONS = {
     FinishReason.CONTENT_FILTER: "refusal",
     FinishReason.PAUSE: "pause_turn",
 }
+_REQUIRED = ("input_tokens", "output_tokens")
+_UNCOUNTED = 0  # the schema has integers here, on which strict clients insist: after a stop sequence nobody has counted
 _DELTAS = {
     Block.THINKING: b'"type":"thinking_delta","thinking":',
     Block.TEXT: b'"type":"text_delta","text":',
@@ -199,7 +201,7 @@ class MessageDocument:
             "content": self._content,
             "stop_reason": _STOP_REASONS[finished.reason],
             "stop_sequence": finished.stop_sequence,
-            "usage": _usage(finished.usage),
+            "usage": {name: _required(name, count) for name, count in _usage(finished.usage).items()},
         }
         return dumps(document)
 
@@ -216,11 +218,14 @@ def _message_start(turn: Turn) -> bytes:
     return sse(b'{"type":"message_start","message":%b}' % message, b"message_start")
 
 
+def _required(name: str, count: int | None) -> int | None:
+    return _UNCOUNTED if count is None and name in _REQUIRED else count
+
+
 def _message_end(finished: Finished) -> bytes:
-    # The schema wants output_tokens even where nobody knows the number, so that it alone may be null in here.
-    usage = {
-        name: count for name, count in _usage(finished.usage).items() if count is not None or name == "output_tokens"
-    }
+    counts = _usage(finished.usage)
+    counts["output_tokens"] = _required("output_tokens", counts["output_tokens"])
+    usage = {name: count for name, count in counts.items() if count is not None}
     delta = {"stop_reason": _STOP_REASONS[finished.reason], "stop_sequence": finished.stop_sequence}
     data = dumps({"type": "message_delta", "delta": delta, "usage": usage})
     return sse(data, b"message_delta") + sse(b'{"type":"message_stop"}', b"message_stop")

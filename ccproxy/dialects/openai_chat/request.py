@@ -92,8 +92,13 @@ def _refuse_unanswerable(body: Fields) -> None:
     """Refuse what would change the answer if it were ignored."""
     if (body.integer("n", least=1) or 1) > 1:
         raise invalid("The upstream gives one choice per request; only 1 is possible.", "n")
-    if body.boolean("logprobs") or (body.integer("top_logprobs", least=0) or 0) > 0:
-        raise invalid("The upstream gives no log probabilities.", "logprobs")
+    wanted = {"logprobs": body.boolean("logprobs"), "top_logprobs": body.integer("top_logprobs", least=0)}
+    if field := next((name for name, value in wanted.items() if value), None):
+        raise invalid("The upstream gives no log probabilities.", field)
+    if field := next(
+        (name for name in ("functions", "function_call") if body.raw(name) not in (None, [], "none", "auto")), None
+    ):
+        raise invalid("This older form of tools is not served; send tools and tool_choice.", field)
     if body.has("audio") or "audio" in (body.array("modalities") or ()):
         raise invalid("The upstream gives no audio.", "audio" if body.has("audio") else "modalities")
 
@@ -101,7 +106,8 @@ def _refuse_unanswerable(body: Fields) -> None:
 def _messages(body: Fields) -> tuple[Message, ...]:
     if not body.array("messages"):
         raise invalid("has to hold at least one message.", "messages")
-    return tuple(_message(message) for message in body.objects("messages"))
+    system = (Message(Role.SYSTEM, tuple(_content(body, "system"))),) if body.has("system") else ()
+    return (*system, *(_message(message) for message in body.objects("messages")))
 
 
 def _message(message: Fields) -> Message:
@@ -109,7 +115,7 @@ def _message(message: Fields) -> Message:
     role = _ROLES.get(name)
     if role is None:
         raise invalid(f"has to be one of {', '.join(_ROLES)}.", message.at("role"))
-    content = tuple(_content(message))
+    content = tuple(_spoken(message))
     if role is Role.TOOL:
         return Message(role, (ToolResult(message.required_string("tool_call_id"), content),))
     if role is Role.ASSISTANT:
@@ -117,12 +123,16 @@ def _message(message: Fields) -> Message:
     return Message(role, content)
 
 
-def _content(message: Fields) -> Iterator[Text | Image]:
-    if isinstance(content := message.raw("content"), str):
+def _content(holder: Fields, name: str) -> Iterator[Text | Image]:
+    if isinstance(content := holder.raw(name), str):
         yield Text(content)
     elif content is not None:
-        for part in message.objects("content"):
+        for part in holder.objects(name):
             yield _part(part)
+
+
+def _spoken(message: Fields) -> Iterator[Text | Image]:
+    yield from _content(message, "content")
     if refusal := message.string("refusal"):
         yield Text(refusal)
 

@@ -133,9 +133,9 @@ class BlockTests(RequestCase):
 
     def test_tool_result_with_an_unknown_block(self) -> None:
         """A block inside a result that cannot be sent is refused with its place."""
-        result = {"type": "tool_result", "tool_use_id": "A", "content": [{"type": "search_result"}]}
+        result = {"type": "tool_result", "tool_use_id": "A", "content": [{"type": "hologram"}]}
 
-        self.assertIn("search_result", self.refused_block("user", result, "content[0].type").message)
+        self.assertIn("hologram", self.refused_block("user", result, "content[0].type").message)
 
     def test_calls_and_results_have_their_speakers(self) -> None:
         """A user does not call tools, and a model does not answer them."""
@@ -181,15 +181,31 @@ class BlockTests(RequestCase):
             parts("user", bare, titled), (Text("Once upon a time"), Text("A tale\n\nold\n\nOnce upon a time"))
         )
 
+    def test_text_in_other_forms(self) -> None:
+        """A document of text blocks, a search result and a reference to a tool are text too."""
+        text = {"type": "text", "text": "body"}
+        for block, expected in (
+            (
+                {"type": "document", "title": "T", "source": {"type": "content", "content": [text, text]}},
+                "T\n\nbody\nbody",
+            ),
+            (
+                {"type": "search_result", "title": "T", "source": "https://example.org/", "content": [text]},
+                "T\n\nhttps://example.org/\n\nbody",
+            ),
+            ({"type": "tool_reference", "tool_name": "look"}, "look"),
+        ):
+            self.assertEqual(parts("user", block), (Text(expected),))
+
     def test_other_documents_are_refused(self) -> None:
         """A PDF, a URL and a file are refused, not silently absent."""
-        for kind in ("base64", "url", "file", "content"):
+        for kind in ("base64", "url", "file"):
             block = {"type": "document", "source": {"type": kind}}
             self.assertIn(kind, self.refused_block("user", block, "source.type").message)
 
     def test_unknown_blocks_are_refused(self) -> None:
         """A block that cannot be sent is refused with its type and its place."""
-        for kind in ("search_result", "container_upload", "hologram"):
+        for kind in ("container_upload", "hologram"):
             self.assertIn(kind, self.refused_block("user", {"type": kind}, "type").message)
 
     def test_blocks_without_type_or_text_are_refused(self) -> None:

@@ -27,11 +27,11 @@ class RecognisingTests(SynchronousTestCase):
     """The first look at a body."""
 
     def test_own_marks(self) -> None:
-        """System text beside the conversation, and blocks that other conversations do not have, are found only here."""
+        """Blocks that other conversations do not have are found only here; system text beside the conversation alone does not tell."""
         for kind in ("tool_use", "tool_result", "thinking", "redacted_thinking", "image", "document"):
             message = {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": kind}]}
             self.assertTrue(recognises(Fields({"messages": [message]}, "")), kind)
-        self.assertTrue(recognises(Fields({"messages": [HELLO], "system": "Be brief."}, "")))
+        self.assertFalse(recognises(Fields({"messages": [HELLO], "system": "Be brief."}, "")))
 
     def test_no_marks(self) -> None:
         """What any conversation may have, and what is malformed, is no mark."""

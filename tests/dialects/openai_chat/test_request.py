@@ -118,6 +118,12 @@ class EnvelopeTests(RequestCase):
         self.assertEqual(asked(stop=["END", "", "\n\n"]).stop, ("END", "\n\n"))
         self.assertEqual(asked(stop="").stop, ())
 
+    def test_older_tools(self) -> None:
+        """The older form of tools is refused, since an answer without tools would be another one; empty, it is nothing."""
+        self.refused("functions", functions=[{"name": "look"}])
+        self.refused("function_call", function_call={"name": "look"})
+        self.assertEqual(asked(functions=[], function_call="auto").tools, ())
+
     def test_stop_sequences_out_of_bounds(self) -> None:
         """So many or so long sequences that looking for them would be felt are refused."""
         self.refused("stop", stop=["a"] * 65)
@@ -167,7 +173,7 @@ class EnvelopeTests(RequestCase):
         """Several choices, log probabilities and audio cannot be ignored without changing the answer."""
         self.refused("n", n=2)
         self.refused("logprobs", logprobs=True)
-        self.refused("logprobs", top_logprobs=3)
+        self.refused("top_logprobs", top_logprobs=3)
         self.refused("audio", audio={"voice": "alloy"})
         self.refused("modalities", modalities=["text", "audio"])
 
