@@ -8,6 +8,7 @@ and agree with the final record. Calls interleave, the same one may be completed
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 
 from attrs import define, field
 
@@ -35,7 +36,7 @@ class Calls:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._open: dict[str, _Call] = {}
-        self._settled: set[str] = set()
+        self._settled: dict[str, tuple[str, str] | None] = {}  # name and arguments; None for what is the upstream's own
 
     def start(self, call_id: str, name: str | None) -> Iterator[Event]:
         """A call is announced; without a name it is not shown until it has one."""
@@ -59,7 +60,9 @@ class Calls:
     def finish(self, call_id: str, name: str | None, final: object) -> Iterator[Event]:
         """The authoritative end of a call; ``final`` is its input as the record has it."""
         if call_id in self._settled:
-            return
+            if self._is_repeated(call_id, name, final):
+                return
+            call_id = self._renamed(call_id)
         call = self._open.setdefault(call_id, _Call(name))
         call.name = name or call.name
         if not call.name:
@@ -79,19 +82,35 @@ class Calls:
         if rest:
             yield ToolArguments(call_id, rest)
         yield ToolEnded(call_id, streamed + rest)
-        self._settled.add(call_id)
+        self._settled[call_id] = (call.name, streamed + rest)
         del self._open[call_id]
 
     def disown(self, call_id: str) -> None:
         """The call is the upstream's own business; nothing of it is for the client."""
         self._open.pop(call_id, None)
-        self._settled.add(call_id)
+        self._settled[call_id] = None
 
     def reveal(self) -> Iterator[Event]:
         """Show calls that were begun and never named, so that a turn cannot end as if they had not been there."""
         for call_id, call in self._open.items():
             call.name = call.name or "unknown"
             yield from self._announce(call_id, call)
+
+    def _is_repeated(self, call_id: str, name: str | None, final: object) -> bool:
+        """Whether a final record says once more what an earlier one has said; a call of the upstream's own is all repetition."""
+        settled = self._settled[call_id]
+        if settled is None:
+            return True
+        try:
+            wanted = _arguments(final)
+            return name in (None, "", settled[0]) and (wanted is None or wanted == loads(settled[1]))
+        except (ProxyError, RecursionError):
+            return False
+
+    def _renamed(self, call_id: str) -> str:
+        """An id for another call under an id that was used: no call is lost because a model repeats itself."""
+        copies = (f"{call_id}_{number}" for number in count(2))
+        return next(copy for copy in copies if copy not in self._settled and copy not in self._open)
 
     def _add(self, call_id: str, call: _Call, text: str) -> Iterator[Event]:
         if text:
@@ -124,7 +143,8 @@ def _reconcile(streamed: str, final: object) -> str:
         raise _broken() from None
     if not isinstance(parsed, dict):
         raise _broken()
-    if wanted is not None and parsed != wanted:
+    # The second comparison is for halves of characters, which the stream could only say as U+FFFD.
+    if wanted is not None and parsed != wanted and parsed != loads(dumps(wanted)):
         raise ProxyError(
             Kind.UPSTREAM, "The upstream sent a tool call whose streamed arguments differ from its final ones."
         )

@@ -238,7 +238,7 @@ class Records:
 
     def _tool_call(self, record: StreamRecord) -> Iterable[Event]:
         call_id = self._call_id(record)
-        if record.id is None and record.tool_call_id is None:
+        if not (record.id or record.tool_call_id):
             self._anonymous += 1
         if record.provider_executed:
             self._calls.disown(call_id)
@@ -247,8 +247,8 @@ class Records:
         return self._calls.finish(call_id, record.tool_name or record.name, final)
 
     def _call_id(self, record: StreamRecord) -> str:
-        call_id = record.id if record.tool_call_id is None else record.tool_call_id
-        return f"call_{self._anonymous}" if call_id is None else str(call_id)
+        call_id = record.tool_call_id or record.id
+        return str(call_id) if call_id else f"call_{self._anonymous}"
 
     def _finish_step(self, record: StreamRecord) -> Iterable[Event]:
         self._last_step = record

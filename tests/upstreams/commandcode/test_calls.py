@@ -201,17 +201,38 @@ class IdentityTests(CallsTestCase):
         )
 
     def test_completed_once(self) -> None:
-        """Whatever comes of a call after its end is nothing new, not even another input."""
+        """Whatever repeats a call after its end is nothing new."""
         self.streamed(final={"a": 1})
 
         later = [
             *self.calls.start("a", "look"),
             *self.calls.fragment("a", "{}"),
-            *self.calls.finish("a", "look", {"a": 2}),
+            *self.calls.finish("a", "look", {"a": 1}),
+            *self.calls.finish("a", None, None),
             *self.calls.reveal(),
         ]
 
         self.assertEqual(later, [])
+
+    def test_id_used_twice(self) -> None:
+        """Another call under an id that was used is a call too, under an id of its own."""
+        self.streamed(final={"a": 1})
+
+        later = [*self.calls.finish("a", "look", {"a": 2}), *self.calls.finish("a", "shoot", {"a": 1})]
+
+        self.assertEqual(
+            [event for event in later if isinstance(event, ToolEnded)],
+            [ToolEnded("a_2", '{"a":2}'), ToolEnded("a_3", '{"a":1}')],
+        )
+
+    def test_half_a_character(self) -> None:
+        """Arguments that hold half of a character agree with what of it could be streamed."""
+        streamed = [*self.calls.start("a", "look"), *self.calls.fragment("a", '{"x":"\ud83d"}')]
+
+        ended = list(self.calls.finish("a", "look", {"x": "\ud83d"}))
+
+        self.assertEqual(len(streamed), 2)
+        self.assertEqual(ended, [ToolEnded("a", '{"x":"\ufffd"}')])
 
     def test_late_name(self) -> None:
         """A call is shown when it has a name, with all the fragments until then."""
