@@ -31,7 +31,8 @@ from ccproxy.errors import Kind, ProxyError
 
 _KEPT_CONNECTIONS = 1024  # a cache size, not a limit; the default of 2 makes most short requests dial anew
 _LONGEST_DIAL = 3600  # seconds; the system itself gives up earlier, but Agent's own default is sooner still
-_KEEP_ALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}  # a dead peer is found within two minutes
+# A dead peer is found within two minutes: while nothing is under way by probes, and else by what it does not acknowledge.
+_KEEP_ALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4, "TCP_USER_TIMEOUT": 120_000}
 _STALE_SECONDS = (
     1.0  # a connection that was closed before shows it at once; later, the request may have been worked on, and billed
 )
@@ -69,8 +70,8 @@ class _Leased:
 class _Pool(HTTPConnectionPool):
     """A pool whose connections know whether they served before."""
 
-    def __init__(self, reactor: IReactorTime) -> None:
-        super().__init__(reactor, persistent=True)
+    def __init__(self, reactor: IReactorTime, *, persistent: bool) -> None:
+        super().__init__(reactor, persistent=persistent)
         self.maxPersistentPerHost = _KEPT_CONNECTIONS
         self.cachedConnectionTimeout = _KEPT_SECONDS
         self.retryAutomatically = False
@@ -113,10 +114,10 @@ class UpstreamAgent:
     """
 
     def __init__(self, reactor: IReactorTime, *, connect_timeout: float) -> None:
-        self._pool = _Pool(reactor)
+        self._pool = _Pool(reactor, persistent=True)
         seconds = connect_timeout or _LONGEST_DIAL
         self._kept: IAgent = Agent(reactor, connectTimeout=seconds, pool=self._pool)
-        self._new: IAgent = Agent(reactor, connectTimeout=seconds)
+        self._new: IAgent = Agent(reactor, connectTimeout=seconds, pool=_Pool(reactor, persistent=False))
 
     def request(
         self, method: bytes, uri: bytes, headers: Headers | None = None, bodyProducer: IBodyProducer | None = None

@@ -66,7 +66,7 @@ class Relay(Protocol):
 
     Attributes:
         done: Fires once, with how the turn ended after something was sent. Fails with `ProxyError` when it ended badly before anything
-            was sent, and with `ClientStalledError`. Cancelling it means that the client left.
+            was sent, and with `ClientStalledError`. Cancelling it means that the client left; it never fires by itself for that.
         decided_at: When the upstream first said something decisive, by the clock; None before.
     """
 
@@ -82,6 +82,7 @@ class Relay(Protocol):
         self._machine = _build_lifecycle(self)
         self._open = True
         self._spoke = False
+        self._client_full = False
         self._timer: IDelayedCall | None = None
 
     # The upstream calls
@@ -105,7 +106,7 @@ class Relay(Protocol):
         """The upstream's body ended; only the turn itself can say whether it is complete."""
         clean = reason.check(ResponseDone, PotentialDataLoss) is not None
         if self._open:
-            self._translate(self._translator.end, lost=not clean)
+            self._translate(self._translator.end, broken=not clean)
         self._machine.upstream_ended()
 
     def silent(self, seconds: float) -> None:
@@ -123,10 +124,12 @@ class Relay(Protocol):
 
     def pauseProducing(self) -> None:
         """The client does not keep up."""
+        self._client_full = True
         self._machine.hold()
 
     def resumeProducing(self) -> None:
         """The client has read what it was sent."""
+        self._client_full = False
         self._machine.release()
 
     def stopProducing(self) -> None:
@@ -139,7 +142,7 @@ class Relay(Protocol):
 
     # The pump
 
-    def _translate(self, step: Callable[[], bytes], *, lost: bool = False) -> None:
+    def _translate(self, step: Callable[[], bytes], *, broken: bool = False) -> None:
         try:
             output = step()
         except Exception:  # trap P7: what is raised here would end as a success
@@ -149,18 +152,24 @@ class Relay(Protocol):
         if self.decided_at is None and self._translator.decisive:
             self.decided_at = self._clock.seconds()
         outcome = self._translator.outcome
+        if broken and not (isinstance(outcome, Failed) and outcome.error.kind is not Kind.UPSTREAM):
+            message = "The connection to the upstream broke before its answer was finished."
+            self._machine.failed(ProxyError(Kind.UPSTREAM, message))
+            return
         if output:
             self._send(output)
         if isinstance(outcome, Finished):
             ending = self._machine.cut if outcome.reason is FinishReason.STOP_SEQUENCE else self._machine.finished
             ending(outcome)
         elif isinstance(outcome, Failed):
-            self._machine.failed(_lost(outcome.error) if lost else outcome.error)
+            self._machine.failed(outcome.error)
 
     def _send(self, output: bytes) -> None:
         if not self._spoke:
             self._spoke = True
             self._machine.first_output()
+            if self._client_full:  # since the pings; a TLS connection says so only once
+                self._machine.hold()
         self._consumer.write(output)
 
     # What the transitions do
@@ -232,13 +241,6 @@ class Relay(Protocol):
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         self._timer = None
-
-
-def _lost(error: ProxyError) -> ProxyError:
-    """The true cause, when the turn is incomplete because its connection broke."""
-    if error.kind is not Kind.UPSTREAM:
-        return error
-    return ProxyError(Kind.UPSTREAM, "The connection to the upstream broke before its answer was finished.")
 
 
 _TRANSITIONS: Sequence[tuple[str, str, str, Callable[..., None] | None]] = (

@@ -12,6 +12,7 @@ from ccproxy.net.client import UpstreamClient
 from ccproxy.upkeep.cached import Cached
 
 _SUGGESTIONS = 3
+_LONGEST_ID = 256
 _LIMIT = 4 * 1024 * 1024  # bytes of a model list
 
 
@@ -57,7 +58,7 @@ class Catalog:
 
     def nearest(self, model_id: str) -> Sequence[str]:
         """The three known ids that look most like this one; case and vendor prefix weigh little."""
-        wanted = model_id.lower()
+        wanted = model_id[:_LONGEST_ID].lower()  # the comparison is quadratic in its length
         return sorted(self.ids(), key=lambda candidate: -_likeness(wanted, candidate.lower()))[:_SUGGESTIONS]
 
     async def refresh(self) -> None:

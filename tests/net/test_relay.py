@@ -291,8 +291,8 @@ class StreamingTests(RelayTestCase):
         self.assert_framed(scene, Kind.UPSTREAM, "connection to the upstream broke")
 
     def test_end_after_a_finished_step_is_a_finish(self) -> None:
-        """A last step that finished counts as a finish, however the transport ended, and no timer is left."""
-        for reason in (ENDED, UNMARKED_END, BROKEN):
+        """A last step that finished counts as a finish where the upstream ended its answer, and no timer is left."""
+        for reason in (ENDED, UNMARKED_END):
             scene = streaming()
             scene.say(STEP_FINISH)
 
@@ -300,6 +300,15 @@ class StreamingTests(RelayTestCase):
 
             self.assert_finished(scene)
             self.assert_over(scene)
+
+    def test_break_after_a_finished_step_is_a_failure(self) -> None:
+        """A connection that breaks after a step may have had another step to bring."""
+        scene = streaming()
+        scene.say(STEP_FINISH)
+
+        scene.lose(BROKEN)
+
+        self.assert_framed(scene, Kind.UPSTREAM, "The connection to the upstream broke")
 
     def test_finish_on_the_last_line_needs_no_line_feed(self) -> None:
         """A finish that only the end completes is a finish."""
@@ -389,7 +398,7 @@ class HeldTests(RelayTestCase):
         scene = held()
         scene.say(STEP_FINISH)
 
-        scene.lose(BROKEN)
+        scene.lose(ENDED)
 
         self.assert_finished(scene)
         self.assert_over(scene)
