@@ -3,9 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 # The default editable mode would map twisted.plugins to this folder alone, and twistd would not find the plugin.
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat
-PURE := ccproxy/events.py,ccproxy/prompt.py,ccproxy/errors.py,ccproxy/codecs.py,ccproxy/framing.py,ccproxy/fields.py,ccproxy/translator.py,ccproxy/config.py,ccproxy/shapes.py,ccproxy/seal.py,ccproxy/estimate.py,ccproxy/aliases.py,ccproxy/structured.py,ccproxy/dialects/*,ccproxy/stages/*,ccproxy/upstreams/*
+PURE := ccproxy/aliases.py,ccproxy/codecs.py,ccproxy/codings.py,ccproxy/config.py,ccproxy/doors.py,ccproxy/errors.py,ccproxy/estimate.py,ccproxy/events.py,ccproxy/fields.py,ccproxy/framing.py,ccproxy/openai.py,ccproxy/patterns.py,ccproxy/prompt.py,ccproxy/schemas.py,ccproxy/seal.py,ccproxy/shapes.py,ccproxy/structured.py,ccproxy/tools.py,ccproxy/translator.py,ccproxy/dialects/*,ccproxy/stages/*,ccproxy/upstreams/*
 
-.PHONY: demo test serve dev lint package clean
+.PHONY: demo test serve dev lint clients package clean
 
 demo: .venv/installed
 	$(BIN)/ccproxy demo
@@ -26,6 +26,10 @@ lint: .venv/installed-dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+# Real clients, installed into a cache of their own, against the daemon on its simulator.
+clients: .venv/installed
+	$(PYTHON) clients/run.py
 
 # The wheel, in an environment of its own: is everything in it, and does twistd find the plugins?
 package: .venv/created

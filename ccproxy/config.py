@@ -63,7 +63,11 @@ class Config:
 
     port: int = _setting(3000, PORT, "port to listen on", "PORT")
     host: str = _setting("0.0.0.0", HOST, "address to listen on", "HOST")  # noqa: S104 - a server for a whole network
-    listen: tuple[str, ...] = _setting((), ENDPOINTS, "Twisted endpoints to listen on, in place of host and port")
+    listen: tuple[str, ...] = _setting(
+        (),
+        ENDPOINTS,
+        "Twisted endpoints to listen on, in place of host and port; a list, in the environment separated by spaces",
+    )
     api_base: str = _setting("https://api.commandcode.ai", BASE_URL, "where the upstream is", "CC_API_BASE")
     project_slug: str = _setting("cc-proxy", HEADER, "what x-project-slug says", "PROJECT_SLUG")
     user_agent: str = _setting("", HEADER, "what User-Agent says; empty: not sent")
@@ -79,12 +83,14 @@ class Config:
     model_refresh_interval_ms: int = _setting(300_000, MILLISECONDS, "how often the model list is fetched")
     refresh_timeout: float = _setting(10.0, SECONDS, "longest time for one such refresh")
     model_aliases: tuple[tuple[str, str], ...] = _setting(
-        (), ALIASES, "which model serves a name or a pattern such as claude-haiku-*"
+        (), ALIASES, "a JSON object: which model serves a name or a pattern such as claude-haiku-*"
     )
     reasoning_style: str = _setting(
-        "field", REASONING_STYLE, "how chat answers show reasoning: in reasoning_content, in <think> tags, both, or not"
+        "field",
+        REASONING_STYLE,
+        "how chat answers show reasoning: field (reasoning_content), tags (think tags in the text), both, off",
     )
-    split_think_tags: bool = _setting(False, FLAG, "take <think> tags in a text for reasoning")
+    split_think_tags: bool = _setting(False, FLAG, "take think tags in a text for reasoning")
     structured_repair: bool = _setting(True, FLAG, "ask once more for an answer that does not fit its JSON schema")
     strict: bool = _setting(False, FLAG, "refuse unknown request fields instead of ignoring them")
     simulator: bool = _setting(False, FLAG, "answer from the built-in simulator instead of the upstream")

@@ -2,7 +2,7 @@
 
 A decoder produces these values, stages rewrite them, an encoder consumes them. A well-formed turn is any number of text blocks,
 reasoning deltas and tool calls, then exactly one `Finished` or `Failed`. Text blocks and tool calls may overlap, as they do upstream;
-an encoder whose protocol forbids that holds back what would overlap.
+an encoder whose protocol forbids that holds back what would overlap. What was said is not in any ``repr``: a traceback may show one.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TypeAlias
 
-from attrs import frozen
+from attrs import field, frozen
 
 from ccproxy.errors import ProxyError
 
@@ -50,7 +50,7 @@ class TextStarted:
 class TextDelta:
     """The next piece of visible text."""
 
-    text: str
+    text: str = field(repr=False)
 
 
 @frozen
@@ -62,7 +62,7 @@ class TextEnded:
 class ReasoningDelta:
     """The next piece of the model's reasoning."""
 
-    text: str
+    text: str = field(repr=False)
 
 
 @frozen
@@ -78,7 +78,7 @@ class ToolArguments:
     """The next fragment of a call's arguments, a JSON text that is cut anywhere."""
 
     call_id: str
-    fragment: str
+    fragment: str = field(repr=False)
 
 
 @frozen
@@ -86,7 +86,7 @@ class ToolEnded:
     """The call is complete: its fragments joined are ``arguments``, the text of a JSON object."""
 
     call_id: str
-    arguments: str
+    arguments: str = field(repr=False)
 
 
 @frozen

@@ -1,7 +1,7 @@
 """This module is the vocabulary of a request: what was asked, free of any client's or upstream's spelling.
 
-A dialect parses a body into a `Prompt`; an upstream turns a `Prompt` into its own request. Nothing in here is repaired yet: a prompt
-is the conversation as the client sent it.
+A dialect parses a body into a `Prompt`, the conversation as the client sent it; on its way up names are resolved in it and signatures taken
+off; an upstream repairs the rest and turns it into its own request. No text of a conversation is in any ``repr``.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ class Note:
     """
 
     code: NoteCode
-    subjects: tuple[str, ...] = ()
+    subjects: tuple[str, ...] = field(default=(), repr=False)
 
 
 @frozen
@@ -187,7 +187,7 @@ class Prompt:
     max_tokens: int | None = None
     temperature: float | None = None
     top_p: float | None = None
-    stop: tuple[str, ...] = ()
+    stop: tuple[str, ...] = field(default=(), repr=False)
     effort: Effort | None = None
     output: OutputFormat | None = None
     view: View = View()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import resource
 import secrets
 import signal
 import socket
@@ -40,6 +41,7 @@ from ccproxy.web.house import House
 from ccproxy.web.site import ProxySite
 
 _ROTATION_SECONDS = 600.0  # how often sessions whose time is over are forgotten
+_OTHER_DESCRIPTORS = 64  # for the log, the listening sockets, the reactor, and name lookups
 _OFFERED = ("port", "host", "api_base", "log_level", "log_format")
 
 
@@ -133,7 +135,7 @@ class ProxyDaemon(Daemon):
             upstream="the embedded simulator" if config.simulator else config.api_base,
             source=self._loaded.source or "defaults, environment and options",
         )
-        self._catch(self._observer.reopen, signal.SIGHUP)
+        self._catch(self._reopen, signal.SIGHUP)
         # trap P25: the reactor's own handlers, set when it starts, do nothing new the second time, and twistd would end by the signal
         self._reactor.callWhenRunning(
             self._reactor.callLater, 0, self._catch, self._terminate, signal.SIGTERM, signal.SIGINT
@@ -142,6 +144,14 @@ class ProxyDaemon(Daemon):
     def _catch(self, react: Callable[[], None], *numbers: signal.Signals) -> None:
         for number in numbers:
             signal.signal(number, lambda number, frame: self._reactor.callFromThread(react))
+
+    def _reopen(self) -> None:
+        try:
+            self._observer.reopen()
+        except OSError as problem:
+            self._log.warn(
+                "the log file cannot be opened anew, and the old one stays: {problem}", problem=problem.strerror
+            )
 
     def _terminate(self) -> None:
         if self.running:
@@ -206,7 +216,7 @@ def assemble(config: Config, agent: IAgent, reactor: Any) -> Assembly:  # noqa: 
         dialects=DIALECTS,
     )
     app = App(DIALECTS, house)
-    return Assembly(house, app, ProxySite(app.resource(), config, app.refusal, reactor))
+    return Assembly(house, app, ProxySite(app.resource(), config, app.refusal, app.is_credible, reactor))
 
 
 def upkeep(house: House) -> Iterator[Periodic]:
@@ -239,6 +249,13 @@ def embed_simulator(config: Config, daemon: MultiService, reactor: Any) -> Confi
     return evolve(config, api_base=f"http://127.0.0.1:{port}", cli_version=config.cli_version or FALLBACK_VERSION)
 
 
+def fitting(config: Config) -> Config:
+    """The settings, with no more client connections than there are file descriptors for them and for the upstream's."""
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = max(1, (descriptors - _OTHER_DESCRIPTORS) // 2)
+    return evolve(config, max_connections=min(config.max_connections or most, most))
+
+
 def endpoints(config: Config) -> Sequence[str]:
     """Where to listen: the endpoints that were named, or else host and port."""
     return config.listen or (f"tcp:{config.port}:interface={quoteStringArgument(config.host)}",)
@@ -263,6 +280,7 @@ def makeService(options: Options) -> IService:
     except OSError as problem:
         raise StartupError(f"ccproxy: the log file cannot be opened: {problem}") from None
     daemon = ProxyDaemon(loaded, observer, reactor)
+    config = fitting(config)
     if config.simulator:
         config = embed_simulator(config, daemon, reactor)
     agent = UpstreamAgent(reactor, connect_timeout=config.connect_timeout)

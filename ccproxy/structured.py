@@ -14,7 +14,7 @@ from attrs import evolve
 from ccproxy import schemas
 from ccproxy.fields import invalid
 from ccproxy.framing import MalformedJSONError, dumps, loads
-from ccproxy.prompt import Message, Note, NoteCode, OutputFormat, Prompt, Role, Text
+from ccproxy.prompt import Message, OutputFormat, Prompt, Role, Text
 
 _LONGEST_COMPLAINT = 500
 _BARE = "nothing before or after it, and no code fence"
@@ -65,5 +65,4 @@ def repair(prompt: Prompt, document: str, complaint: str) -> Prompt:
     return evolve(
         prompt,
         messages=(*prompt.messages, *said, Message(Role.USER, (Text(request),))),
-        notes=(*prompt.notes, Note(NoteCode.DOCUMENT_REPAIRED)),
     )

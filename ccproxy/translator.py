@@ -1,8 +1,8 @@
 """This module is one turn, from upstream bytes to client bytes: decoder, stages, encoder, and the grammar that they keep.
 
-The grammar: a turn is OPEN until it finished, failed or ended; then it is SETTLED and drops whatever follows. It ends well only if
-it said something and every call that it began is complete, and its reason follows from what was said, not from what the upstream
-claims: a completed call means `FinishReason.TOOL_CALLS`, none means that it is not.
+The grammar: a turn is open until it has an outcome; then it drops whatever follows. It ends well only if every call that it began is
+complete, and if it said something, unless a limit or a stop sequence came first. Whether it called a tool follows from what was said and
+not from what the upstream claims: a completed call means `FinishReason.TOOL_CALLS`, none means that it is not.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class Translator:
 
     Attributes:
         outcome: How the turn ended; None while it is open.
-        decisive: The turn said something that the client's status may depend on.
-        text_open: A text block is open: the upstream should be talking.
+        decisive: The turn said something: text, reasoning, a call, or its end.
+        text_open: What the upstream said last was text: it should go on talking.
     """
 
     def __init__(self, decoder: Decoder, stages: Sequence[Stage], encoder: Encoder) -> None:

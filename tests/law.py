@@ -17,7 +17,10 @@ LONGEST = 300
 """Lines that a module may have."""
 
 PURE = (
-    *(f"ccproxy.{name}" for name in ("codings", "doors", "openai", "tools")),
+    *(
+        f"ccproxy.{name}"
+        for name in ("aliases", "codings", "doors", "openai", "patterns", "schemas", "structured", "tools")
+    ),
     *(f"ccproxy.{name}" for name in ("events", "prompt", "errors", "codecs", "framing", "fields", "translator")),
     *(f"ccproxy.{name}" for name in ("estimate", "seal", "config", "shapes", "dialects.*", "stages.*", "upstreams.*")),
 )

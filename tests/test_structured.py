@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from ccproxy.errors import Kind, ProxyError
-from ccproxy.prompt import Message, Note, NoteCode, OutputFormat, Prompt, Role, Text
+from ccproxy.prompt import Message, OutputFormat, Prompt, Role, Text
 from ccproxy.structured import complaint, instruction, output_format, repair
 
 OBJECT = OutputFormat()
@@ -132,4 +132,4 @@ class RepairTests(SynchronousTestCase):
         again = repair(ASKED, "{}", "It is empty.")
 
         self.assertEqual((again.model, again.output), (ASKED.model, PERSON))
-        self.assertEqual(again.notes, (Note(NoteCode.DOCUMENT_REPAIRED),))
+        self.assertEqual(again.notes, ())

@@ -48,7 +48,12 @@ def reply(narrator: Narrator) -> Iterator[bytes]:
     yield from narrator.opening()
     if "pro" in re.split(r"\W", asked.model):
         yield from narrator.reasoning(words("The user wants an answer. I shall give a short one."))
-    tool = chosen_tool(asked)
+    yield from act(narrator, chosen_tool(asked))
+
+
+def act(narrator: Narrator, tool: Tool | None) -> Iterator[bytes]:
+    """Call the tool; without one, or when this turn already holds results, talk."""
+    asked = narrator.asked
     if tool is None or answered(asked):
         yield from narrator.text(words(remark(asked)))
         yield from narrator.closing()
@@ -56,10 +61,15 @@ def reply(narrator: Narrator) -> Iterator[bytes]:
         yield from calls(narrator, [Call(f"call_{narrator.turn}", tool)])
 
 
+def offered(asked: Asked, name: str) -> Tool | None:
+    """The tool of that name, if it is on offer."""
+    return next((tool for tool in asked.tools if tool.name == name), None)
+
+
 def chosen_tool(asked: Asked) -> Tool | None:
     """The tool that the request forces, else the first one on offer, if any."""
     forced = asked.tool_choice.name if asked.tool_choice else ""
-    return next((tool for tool in asked.tools if tool.name == forced), next(iter(asked.tools), None))
+    return offered(asked, forced) or next(iter(asked.tools), None)
 
 
 def answered(asked: Asked) -> bool:

@@ -1,7 +1,8 @@
 """This module is what the simulated service answers; the model id chooses.
 
 A scenario yields steps: bytes to write, pauses, or a hard cut. It knows nothing of sockets and clocks. ``sim/<name>``
-is one of the cases below, ``transcript/<name>`` replays a file, a catalogue model behaves sensibly.
+is one of the cases below, ``sim/call-<tool>`` calls that tool of those on offer, ``transcript/<name>`` replays a file, a
+catalogue model behaves sensibly.
 """
 
 import math
@@ -17,10 +18,12 @@ from ccproxy.simulator import records, refusals
 from ccproxy.simulator.asked import Asked, Tool
 from ccproxy.simulator.conversation import (
     Call,
+    act,
     answered,
     calls,
     chosen_tool,
     description,
+    offered,
     remark,
     reply,
     words,
@@ -72,6 +75,8 @@ def choose(model: str, transcripts: Path | None) -> Scenario | Refusal:
         return refusals.BY_NAME.get(found[1], refusals.unknown_model(model))
     if found := re.fullmatch(r"sim/flood-([1-9]\d{0,3})", model, re.ASCII):
         return _flood(int(found[1]))
+    if found := re.fullmatch(r"sim/call-([\w-]{1,128})", model, re.ASCII):
+        return _calling_by_name(found[1])
     # No separators and no leading dot: the name stays inside the directory.
     if transcripts and (found := re.fullmatch(r"transcript/(\w[\w.-]*)", model, re.ASCII)):
         file = transcripts / f"{found[1]}.ndjson"
@@ -135,6 +140,16 @@ def _calling(count: int, preamble: str) -> Scenario:
         yield from narrator.text(words(preamble))
         tools = cycle(asked.tools if count > 1 and asked.tools else (chosen_tool(asked) or _WEATHER,))
         yield from calls(narrator, [Call(f"call_{narrator.turn}_{n}", next(tools)) for n in range(count)])
+
+    return scenario
+
+
+def _calling_by_name(name: str) -> Scenario:
+    """A call of one tool among many; an agent also asks for titles and the like, without it, and gets text."""
+
+    def scenario(narrator: Narrator) -> Iterator[Step]:
+        yield from narrator.opening()
+        yield from act(narrator, offered(narrator.asked, name))
 
     return scenario
 

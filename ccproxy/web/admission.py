@@ -76,8 +76,12 @@ class Admission:
         """Give a place back."""
         tenant = self._tenants[digest]
         if tenant.semaphore is not None:
-            tenant.semaphore.release()
+            self._free(tenant.semaphore)
         self._forget(digest, tenant)
+
+    def _free(self, semaphore: DeferredSemaphore) -> None:
+        # From a fresh stack: the next in line runs inside release(), and hundreds that fail at once would nest.
+        self._clock.callLater(0, semaphore.release)
 
     def _tenant(self) -> _Tenant:
         return _Tenant(DeferredSemaphore(self._running_per_key) if self._running_per_key else None)
@@ -91,7 +95,7 @@ class Admission:
             message = f"This key's other requests are still running after {_QUEUE_SECONDS:g} seconds of waiting."
             raise ProxyError(Kind.RATE_LIMITED, message) from None
         if self._closed:  # its turn came only because those before it were given up
-            tenant.semaphore.release()
+            self._free(tenant.semaphore)
             raise _closing()
 
     def _forget(self, digest: str, tenant: _Tenant) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from klein import Klein
@@ -56,6 +56,14 @@ class App:
     def refusal(self, path: str, error: ProxyError) -> bytes:
         """The JSON of an error, in the dialect of a path."""
         return self._dialect_of(path, {}).refusal(error)
+
+    def is_credible(self, headers: Mapping[str, str]) -> bool:
+        """Whether lower-cased request headers hold a key that the upstream could know."""
+        try:
+            self._house.upstream.credential(headers)
+        except ProxyError:
+            return False
+        return True
 
     def _route(self) -> None:
         klein = self._klein
@@ -138,6 +146,7 @@ class App:
             request.setHeader("retry-after-ms", str(math.ceil(error.retry_after * 1000)))
         if error.kind is Kind.TOO_LARGE:
             request.setHeader("connection", "close")
+            request.channel.persistent = False
         return _json(request, self._dialect_for(request).refusal(error))
 
     def _no_route(self, request: Request, failure: Failure) -> bytes:

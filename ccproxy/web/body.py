@@ -34,14 +34,22 @@ class BoundedBody(BytesIO):
         """Whether the body is, or was announced to be, beyond the limit."""
         return self._too_large
 
+    def refuse(self) -> None:
+        """Keep nothing of a body that nobody will read."""
+        self._too_large = True
+
+    def forget(self) -> None:
+        """Free the memory: the request lives as long as its answer, and what it said is read."""
+        self.seek(0)
+        self.truncate()
+
     @override
     def write(self, data: bytes) -> int:  # type: ignore[override] # twisted.web writes bytes only
         """Keep the next bytes, as long as they fit."""
         self.received += len(data)
         if self.limit and self.received > self.limit and not self._too_large:
             self._too_large = True
-            self.seek(0)
-            self.truncate()
+            self.forget()
         return len(data) if self._too_large else super().write(data)
 
 
@@ -57,4 +65,6 @@ def body_of(request: Request) -> bytes:
         if content.too_large:
             raise ProxyError(Kind.TOO_LARGE, "The request body is larger than the limit of the proxy (maxBodyBytes).")
     body: bytes = content.read() if content is not None else b""
+    if isinstance(content, BoundedBody):
+        content.forget()
     return plain(body, ",".join(request.requestHeaders.getRawHeaders("content-encoding", [])), limit)

@@ -15,8 +15,9 @@ from twisted.web.iweb import IResponse
 from twisted.web.server import Request
 
 from ccproxy.codecs import Dialect, Encoder
+from ccproxy.config import Config
 from ccproxy.errors import Kind, ProxyError
-from ccproxy.events import Failed, Finished
+from ccproxy.events import Failed, Finished, Usage
 from ccproxy.net.answer import Collector, StreamAnswer
 from ccproxy.net.client import lowered
 from ccproxy.net.deadline import IdleTimeout, Limits
@@ -31,6 +32,7 @@ from ccproxy.web.report import Report
 
 Answer: TypeAlias = StreamAnswer | Collector
 
+_EMPTY_SECONDS = 5.0  # so soon an empty answer has cost nothing
 _TRACE = re.compile(r"[\x21-\x7e]{1,64}")
 
 
@@ -111,8 +113,6 @@ class Exchange:
             self._encoder = self._dialect.encoder(planned.turn, stream=planned.prompt.stream)
             self._answer = self._begin(planned, self._encoder)
             ended = await self._ask(planned)
-        if planned.estimated is not None:
-            self._house.corrections.observe(planned.prompt.model, planned.estimated, ended.usage.input)
         return self._end(ended)
 
     def _begin(self, planned: Plan, encoder: Encoder) -> Answer:
@@ -131,19 +131,23 @@ class Exchange:
         )
 
     async def _ask(self, planned: Plan) -> Finished | Failed:
-        """Ask the upstream, again where that is safe, and once more for a document that does not fit its schema."""
-        if planned.notes:
-            self._request.setHeader("x-ccproxy-notes", summary(planned.notes))
+        """Ask the upstream, and once more for a document that does not fit its schema."""
         try:
-            return await persist(lambda: self._attempt(planned), clock=self._house.clock, random=self._house.random)
+            return await self._persist(planned)
         except ProxyError:
             again = replan(self._house, planned, self._check) if self._check is not None else None
             if again is None:
                 raise
-        return await self._ask(again)
+        return await self._persist(again)
+
+    async def _persist(self, planned: Plan) -> Finished | Failed:
+        """Ask the upstream, again where that is safe."""
+        if planned.notes:
+            self._request.setHeader("x-ccproxy-notes", summary(planned.notes))
+        return await persist(lambda: self._attempt(planned), clock=self._house.clock, random=self._house.random)
 
     async def _attempt(self, planned: Plan) -> Finished | Failed:
-        """Ask the upstream once."""
+        """Ask the upstream once; the encoder is the same each time, as pings may have begun its stream, and nothing else has."""
         assert self._answer is not None and self._encoder is not None  # noqa: S101 - made before any attempt
         self._report.tries += 1
         made = chain(planned, self._house.config)
@@ -151,10 +155,11 @@ class Exchange:
         config, clock = self._house.config, self._house.clock
         diagnose = self._house.upstream.diagnose
         response = await self._house.client.open(planned.request, diagnose, seconds=config.silence_timeout)
+        opened_at = clock.seconds()
         self._trace(response)
         translator = Translator(self._house.upstream.decoder(), made.stages, self._encoder)
         limits = Limits(
-            text_silence=config.stream_idle_timeout if planned.prompt.stream else config.document_idle_timeout,
+            text_silence=_text_silence(planned, config),
             silence=config.silence_timeout,
             stall=config.client_stall_timeout,
             drain=config.drain_timeout,
@@ -163,9 +168,21 @@ class Exchange:
         response.deliverBody(IdleTimeout(relay, clock, relay.silence_limit, relay.silent))
         try:
             return await relay.done
+        except ProxyError as error:
+            # An answer that stays empty for long has been thought about, and is billed.
+            error.replayable = error.replayable and clock.seconds() - opened_at <= _EMPTY_SECONDS
+            raise
         finally:
             self._relay = None
             self._report.decided_at = relay.decided_at
+            if translator.outcome is not None:
+                self._learn(planned, translator.outcome.usage)
+
+    def _learn(self, planned: Plan, spent: Usage) -> None:
+        """Keep what an attempt cost, for the log line and for later estimates; that of a failed one too."""
+        self._report.usage = spent
+        if planned.estimated is not None:
+            self._house.corrections.observe(planned.prompt.model, planned.estimated, spent.input)
 
     def _trace(self, response: IResponse) -> None:
         """Pass on the upstream's own id of the request, which its support asks for."""
@@ -197,4 +214,12 @@ class Exchange:
         if error.kind is not Kind.MODEL_NOT_FOUND:
             return error
         nearest = ", ".join(self._house.catalog.nearest(self._report.model))
-        return ProxyError(error.kind, f"{error.message} The nearest known models: {nearest}.", field=error.field)
+        said = error.message if error.message.endswith((".", "!", "?")) else f"{error.message}."
+        return ProxyError(error.kind, f"{said} The nearest known models: {nearest}.", field=error.field)
+
+
+def _text_silence(planned: Plan, config: Config) -> float:
+    """How long an open text may be silent: a model that has tools may be writing a call behind it, of which nothing is seen yet."""
+    if planned.prompt.tools:
+        return config.silence_timeout
+    return config.stream_idle_timeout if planned.prompt.stream else config.document_idle_timeout

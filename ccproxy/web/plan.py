@@ -44,7 +44,7 @@ class Plan:
         names: The client's tool names, by the alias that goes up.
         notes: What was ignored, clamped, renamed or repaired.
         identity: Who asks.
-        estimated: How many tokens the prompt was taken for; None if nobody asked.
+        estimated: How many tokens the prompt was taken for, before any correction; None where nothing is to be learned from that.
         spent: What an earlier attempt cost whose answer the client does not see.
     """
 
@@ -88,6 +88,7 @@ def plan(house: House, dialect: Dialect, headers: Mapping[str, str], body: bytes
     prompt, names = aliased(seal.unsealed(evolve(asked, model=model, view=view)))
     identity = _identity(house, headers, key)
     request = house.upstream.generate(prompt, identity)
+    # Only a dialect that tells counts beforehand is worth the work of counting, and only from its turns is learned.
     estimated = estimate(prompt) if dialect.counter else None
     turn = Turn(
         id=exchange_id,
@@ -110,8 +111,8 @@ def replan(house: House, first: Plan, check: Validated) -> Plan | None:
         return None
     prompt = repair(first.prompt, check.document, check.complaint)
     request = house.upstream.generate(prompt, first.identity)
-    notes = (*first.notes, *(note for note in prompt.notes if note not in first.prompt.notes))
-    return evolve(first, prompt=prompt, request=request, notes=notes, spent=check.usage)
+    notes = (*first.notes, Note(NoteCode.DOCUMENT_REPAIRED))
+    return evolve(first, prompt=prompt, request=request, notes=notes, estimated=None, spent=check.usage)
 
 
 def chain(plan: Plan, config: Config) -> Chain:

@@ -46,7 +46,6 @@ class Report:
 
     def ended(self, ended: Finished | Failed) -> None:
         """The turn came to its end after something was sent."""
-        self.usage = ended.usage
         if isinstance(ended, Failed):
             self.outcome = ended.error.kind.value[0]
 

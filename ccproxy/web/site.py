@@ -1,4 +1,4 @@
-"""This module is HTTP before any route: slow clients, draining, preflights, and what every response carries.
+"""This module is the connections of clients: slow ones, full ones, and what becomes of them when the daemon drains.
 
 twisted.web has no limit on the time of a header or on a body, answers ``100 Continue`` to any size (trap P28) and keeps large bodies in
 temporary files (trap P13). The hooks used are public: ``connectionMade``, ``dataReceived``, ``allHeadersReceived``, ``checkPersistence``,
@@ -7,11 +7,9 @@ temporary files (trap P13). The hooks used are public: ``connectionMade``, ``dat
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
@@ -26,57 +24,11 @@ from typing_extensions import override
 
 from ccproxy.config import Config
 from ccproxy.errors import Kind, ProxyError
+from ccproxy.net.client import lowered
 from ccproxy.web.body import BoundedBody
+from ccproxy.web.request import ProxyRequest
 
-_ALLOWED_HEADERS = ("Authorization", "Content-Type", "x-api-key", "anthropic-version", "anthropic-beta")
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}", re.ASCII)
 _LEAST_BODY_PROGRESS = 1024  # bytes that a body must bring in each period
-
-
-class ProxyRequest(Request):
-    """A request whose response can be read from any web page, and says nothing about the server that it need not."""
-
-    @override
-    def process(self) -> None:
-        """Set what every response carries, and answer what no route can."""
-        self.setHeader("Access-Control-Allow-Origin", "*")
-        self.setHeader("Access-Control-Expose-Headers", "*")
-        if self.method == b"OPTIONS":
-            self._preflight()
-        elif not _is_text(self.path):
-            self.setResponseCode(400)
-            site: ProxySite = self.channel.site  # type: ignore[attr-defined] # our site is the only one that makes channels
-            error = ProxyError(Kind.INVALID_REQUEST, "The path of the request is not valid UTF-8.")
-            self._respond(site.refusal("", error))
-        else:
-            super().process()
-
-    @override
-    def render(self, resrc: IResource) -> None:
-        """Say who answers; `Request.process` has just said that it is Twisted."""
-        self.setHeader("Server", "ccproxy")
-        super().render(resrc)
-
-    @override
-    def getRequestHostname(self) -> bytes:
-        """A constant: no route depends on the Host header, which may hold anything."""
-        return b"ccproxy"
-
-    def _preflight(self) -> None:
-        asked = self.getHeader("access-control-request-headers") or ""
-        names = [name.strip() for name in asked.split(",")]
-        allowed = dict.fromkeys((*_ALLOWED_HEADERS, *(name for name in names if _HEADER_NAME.fullmatch(name))))
-        self.setResponseCode(204)
-        self.setHeader("Access-Control-Allow-Methods", "GET, POST, DELETE, OPTIONS")
-        self.setHeader("Access-Control-Allow-Headers", ", ".join(allowed))
-        self.setHeader("Access-Control-Max-Age", "86400")
-        self.finish()
-
-    def _respond(self, body: bytes) -> None:
-        self.setHeader("Content-Type", "application/json")
-        self.setHeader("Content-Length", str(len(body)))
-        self.write(body)
-        self.finish()
 
 
 class Phase(Enum):
@@ -98,6 +50,7 @@ class ProxyChannel(HTTPChannel):
         self.phase = Phase.IDLE
         self._deadline: IDelayedCall | None = None
         self._progress = 0
+        self._full_since: float | None = None
 
     @override
     def connectionMade(self) -> None:
@@ -108,7 +61,7 @@ class ProxyChannel(HTTPChannel):
     @override
     def dataReceived(self, data: bytes) -> None:
         """The client sent something; the first of it begins a header."""
-        if self.phase is Phase.IDLE:
+        if self.phase is Phase.IDLE and data.strip(b"\r\n"):  # some clients send an empty line after a body
             self._enter(Phase.HEADER, self.site.config.client_header_timeout, self._header_late)
         super().dataReceived(data)
 
@@ -117,9 +70,14 @@ class ProxyChannel(HTTPChannel):
         """The header is whole. A body that is too large is not invited."""
         request = self.requests[-1]
         limit = self.site.config.max_body_bytes
-        if limit and self.length is not None and self.length > limit:
-            request.requestHeaders.removeHeader(b"Expect")
+        if limit and self.length is not None and self.length > limit and request.requestHeaders.hasHeader(b"Expect"):
+            self._refuse(
+                ProxyError(Kind.TOO_LARGE, "The request body is larger than the limit of the proxy (maxBodyBytes).")
+            )
+            return
         super().allHeadersReceived()
+        if self.length != 0 and not self.site.is_credible(lowered(request.requestHeaders)):
+            request.content.refuse()  # it will be a 401, whatever the body says
         self._progress = 0
         self._enter(Phase.BODY, self.site.config.client_body_timeout, self._body_late)
 
@@ -142,6 +100,8 @@ class ProxyChannel(HTTPChannel):
         """The response is whole."""
         self._enter(Phase.IDLE)
         super().requestDone(request)
+        if not self.persistent:
+            self.setTimeout(self.timeOut)  # for the last bytes to leave
 
     @override
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -149,6 +109,28 @@ class ProxyChannel(HTTPChannel):
         self._enter(Phase.IDLE)
         self.site.forget(self)
         super().connectionLost(reason)
+
+    @override
+    def pauseProducing(self) -> None:
+        """The client does not keep up."""
+        if self._full_since is None:
+            self._full_since = self.site.clock.seconds()
+        super().pauseProducing()
+
+    @override
+    def resumeProducing(self) -> None:
+        """The client has read what it was sent."""
+        self._full_since = None
+        super().resumeProducing()
+
+    @override
+    def timeoutConnection(self) -> None:
+        """The client sent nothing for long; one that still reads an answer is not idle (trap P16)."""
+        stall = self.site.config.client_stall_timeout
+        if self._full_since is not None and (not stall or self.site.clock.seconds() - self._full_since < stall):
+            self.setTimeout(self.timeOut)
+        else:
+            super().timeoutConnection()
 
     def drain(self) -> None:
         """Close now if nothing is under way, else after the response."""
@@ -177,7 +159,8 @@ class ProxyChannel(HTTPChannel):
         """Answer a request that never became whole, and close."""
         body = self.site.refusal("", error)
         head = f"HTTP/1.1 {error.status} {RESPONSES[error.status].decode()}\r\nConnection: close\r\n"
-        head += "Access-Control-Allow-Origin: *\r\nX-Should-Retry: true\r\nRetry-After: 1\r\n"
+        head += f"Access-Control-Allow-Origin: *\r\nX-Should-Retry: {str(error.retryable).lower()}\r\n"
+        head += f"Retry-After: {error.retry_after}\r\n" if error.retry_after is not None else ""
         head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         assert self.transport is not None  # noqa: S101 - a deadline does not outlive its connection
         self.transport.write(head.encode() + body)
@@ -191,6 +174,7 @@ class ProxySite(Site):
         resource: Where the routes are.
         config: The limits on clients.
         refusal: Makes the JSON of an error, in the dialect of a path.
+        is_credible: Whether request headers hold a key that the upstream could know.
         clock: Where the time comes from.
 
     Attributes:
@@ -203,7 +187,12 @@ class ProxySite(Site):
     protocol = ProxyChannel  # type: ignore[assignment] # without the negotiation of HTTP/2, which we do not speak
 
     def __init__(
-        self, resource: IResource, config: Config, refusal: Callable[[str, ProxyError], bytes], clock: IReactorTime
+        self,
+        resource: IResource,
+        config: Config,
+        refusal: Callable[[str, ProxyError], bytes],
+        is_credible: Callable[[Mapping[str, str]], bool],
+        clock: IReactorTime,
     ) -> None:
         super().__init__(
             resource,
@@ -214,6 +203,8 @@ class ProxySite(Site):
         )
         self.config = config
         self.refusal = refusal
+        self.is_credible = is_credible
+        self.clock = clock
         self.channels: set[ProxyChannel] = set()
         self.draining = False
         self._full = False
@@ -257,11 +248,3 @@ class ProxySite(Site):
         if self._empty is not None and not self.channels:
             empty, self._empty = self._empty, None
             empty.callback(None)
-
-
-def _is_text(path: bytes) -> bool:
-    try:
-        unquote_to_bytes(path).decode()
-    except UnicodeDecodeError:
-        return False
-    return True

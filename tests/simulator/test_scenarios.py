@@ -153,6 +153,28 @@ class ScenarioTests(SynchronousTestCase):
         self.assertNotIn("tool-call", [record["type"] for record in answer])
         self.assertEqual(text(answer), "The tool get_time says: half past two")
 
+    def test_call_by_name(self) -> None:
+        """A tool that is not the first on offer is called by its name."""
+        answer = records("sim/call-read", tools=[tool("bash"), tool("read", path={"type": "string"}), tool("write")])
+
+        made = [(record["toolName"], record["input"]) for record in answer if record["type"] == "tool-call"]
+        self.assertEqual(made, [("read", {"path": "sample"})])
+
+    def test_call_by_name_without_it(self) -> None:
+        """Where the tool of that name is not on offer, no other one is called."""
+        answer = records("sim/call-read", messages=[user("A title, please.")], tools=[tool("bash")])
+
+        self.assertNotIn("tool-call", [record["type"] for record in answer])
+        self.assertEqual(text(answer), "Hello from the simulator! You said: A title, please.")
+
+    def test_call_by_name_after_result(self) -> None:
+        """The result of a call by name is quoted."""
+        messages = [user(), assistant(call("c1", "read")), result("c1", "half past two")]
+
+        answer = records("sim/call-read", messages=messages, tools=[tool("read")])
+
+        self.assertIn("half past two", text(answer))
+
     def test_parallel_tools(self) -> None:
         """Two calls take turns, each with its own tool."""
         answer = records("sim/parallel-tools", tools=[tool("a", x={"type": "string"}), tool("b", y={"type": "string"})])

@@ -85,6 +85,7 @@ class QueueTests(HouseTestCase):
         clients = [ask(daemon, "user_one", model) for model in ("sim/silent", "sim/stall", "sim/silent")]
 
         clients[0].leave()
+        daemon.advance(0)
 
         latest = daemon.simulator.requests[-1].body
         self.assertEqual((daemon.tries, isinstance(latest, dict) and latest["params"]["model"]), (2, "sim/stall"))

@@ -79,7 +79,9 @@ class BugTests(HouseTestCase):
         """A daemon that speaks other dialects than its own."""
         daemon = self.daemon()
         daemon.app = App(dialects, daemon.house)
-        daemon.site = ProxySite(daemon.app.resource(), daemon.house.config, daemon.app.refusal, daemon.clock)
+        daemon.site = ProxySite(
+            daemon.app.resource(), daemon.house.config, daemon.app.refusal, daemon.app.is_credible, daemon.clock
+        )
         return daemon
 
     def assertLoggedOnce(self, kind: type[Exception] = LookupError) -> None:  # noqa: N802 - as trial's own

@@ -124,7 +124,7 @@ class RefusalTests(HouseTestCase):
 
         self.assertEqual(error["code"], "model_not_found")
         self.assertIn(
-            "not recognized: claude-sonet-4-6 The nearest known models: claude-sonnet-4-6, ", error["message"]
+            "not recognized: claude-sonet-4-6. The nearest known models: claude-sonnet-4-6, ", error["message"]
         )
 
     def test_any_model_is_asked_for(self) -> None:

@@ -160,3 +160,32 @@ class CountTests(HouseTestCase):
 
         self.assertEqual((no_key.status, no_messages.status), (401, 400))
         self.assertEqual(no_messages.document["type"], "error")
+
+
+class CostTests(HouseTestCase):
+    """What the log says of tokens."""
+
+    def test_failed_answer(self) -> None:
+        """An answer that was billed and could not be used is in the log with its tokens, those of the second question too."""
+        wanted: dict[str, Any] = {"response_format": {"type": "json_object"}}
+        daemon = self.daemon(Scripted(texts("[1, 2]")))
+
+        daemon.connect().post(CHAT, **wanted)
+
+        self.assertIn("tokens 20/10", daemon.lines[0])
+
+    def test_second_question_teaches_nothing(self) -> None:
+        """What two questions cost together says nothing of the first one."""
+        form: dict[str, Any] = {"output_config": {"format": {"type": "json_schema", "schema": {"type": "object"}}}}
+        once, twice = (Scripted(*answers) for answers in ((texts("{}"),), (texts("[[1]]"), texts("{}"))))
+        counts = []
+        for upstream in (once, twice):
+            daemon = self.daemon(upstream)
+            daemon.connect().post(MESSAGES, **form)
+            counts.append(
+                daemon.connect()
+                .ask("POST", "/v1/messages/count_tokens", MESSAGES.body(), {"x-api-key": KEY})
+                .answer.document
+            )
+
+        self.assertEqual(counts[0], counts[1])

@@ -106,6 +106,7 @@ class LeavingTests(HouseTestCase):
         waiting.leave()
         first.leave()
 
+        daemon.advance(0)
         self.assertEqual((waiting.received, next_one.answer.status, daemon.tries), (b"", 200, 2))
 
     def test_after_the_end(self) -> None:

@@ -53,14 +53,50 @@ class SizeTests(HouseTestCase):
         self.assertEqual(client.answer.status, 200)
 
     def test_invitation(self) -> None:
-        """A client that asks first is invited to send a body that fits, and not one that is too large."""
+        """A client that asks first is invited to send a body that fits, and told at once of one that is too large."""
         daemon = self.daemon(max_body_bytes=LIMIT)
 
         fitting = daemon.connect().send(HEAD + b"expect: 100-continue\r\ncontent-length: 100\r\n\r\n")
         too_large = daemon.connect().send(HEAD + b"expect: 100-continue\r\ncontent-length: 1001\r\n\r\n")
 
         self.assertEqual(fitting.received, b"HTTP/1.1 100 Continue\r\n\r\n")
-        self.assertEqual(too_large.received, b"")
+        self.assertEqual((too_large.answer.status, too_large.answer.headers["x-should-retry"]), (413, "false"))
+        self.assertFalse(too_large.connected)
+
+    def test_strangers(self) -> None:
+        """Of a body that comes without a key nothing is kept, as its answer is known."""
+        daemon = self.daemon()
+        client = daemon.connect().send(
+            b"POST /v1/messages HTTP/1.1\r\nhost: a\r\ncontent-length: 4000\r\n\r\n" + b"x" * 2000
+        )
+
+        (channel,) = daemon.site.channels
+        self.assertEqual(channel.requests[-1].content.getvalue(), b"")
+
+        client.send(b"x" * 2000)
+        self.assertEqual(client.answer.status, 401)
+
+    def test_empty_line_between_requests(self) -> None:
+        """An empty line after a body does not begin a request that could be late."""
+        daemon = self.daemon()
+        client = daemon.connect().ask("GET", "/health").send(b"\r\n")
+
+        daemon.advance(20)
+
+        self.assertEqual((client.answer.status, client.connected), (200, True))
+
+    def test_slow_reader_of_a_finished_answer(self) -> None:
+        """A client that still reads an answer is not idle; one that has stopped is given up in the end."""
+        daemon = self.daemon(client_idle_timeout=10, client_stall_timeout=60)
+        client = daemon.connect()
+        client.stop_reading()
+        client.ask("GET", "/health")
+
+        daemon.wait(50, 5)
+        still = client.connected
+        daemon.wait(30, 5)
+
+        self.assertEqual((still, client.connected), (True, False))
 
     def test_large_headers(self) -> None:
         """Endless headers are refused."""

@@ -127,6 +127,16 @@ class SilenceTests(HouseTestCase):
             self.assertIn(b"silent for 30 seconds inside its text", client.answer.body)
             self.assertEqual((daemon.simulator.open_streams, daemon.simulator.closed_early), (0, 1))
 
+    def test_call_behind_an_open_text(self) -> None:
+        """Behind an open text a model that has tools may be writing a call: it has as long as one that thinks."""
+        for speech in SPEECHES:
+            daemon = self.daemon()
+            client = daemon.connect().post(speech, "sim/stall", stream=True, tools=[speech.tool("write_file")])
+
+            daemon.wait(120, 10)
+
+            self.assertEqual((client.answer.complete, daemon.simulator.open_streams), (False, 1))
+
     def test_document_within_text(self) -> None:
         """A document that falls silent inside its text is a 504 after 90 seconds."""
         for speech in SPEECHES:

@@ -1,0 +1,69 @@
+"""This module is a request before any route: preflights, odd paths, and what every response carries."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote_to_bytes
+
+from twisted.web.resource import IResource
+from twisted.web.server import Request
+from typing_extensions import override
+
+from ccproxy.errors import Kind, ProxyError
+
+_ALLOWED_HEADERS = ("Authorization", "Content-Type", "x-api-key", "anthropic-version", "anthropic-beta")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}", re.ASCII)
+
+
+class ProxyRequest(Request):
+    """A request whose response can be read from any web page, and says nothing about the server that it need not."""
+
+    @override
+    def process(self) -> None:
+        """Set what every response carries, and answer what no route can."""
+        self.setHeader("Access-Control-Allow-Origin", "*")
+        self.setHeader("Access-Control-Expose-Headers", "*")
+        if self.method == b"OPTIONS":
+            self._preflight()
+        elif not _is_text(self.path):
+            self.setResponseCode(400)
+            site = self.channel.site  # type: ignore[attr-defined] # our site is the only one that makes channels
+            error = ProxyError(Kind.INVALID_REQUEST, "The path of the request is not valid UTF-8.")
+            self._respond(site.refusal("", error))
+        else:
+            super().process()
+
+    @override
+    def render(self, resrc: IResource) -> None:
+        """Say who answers; `Request.process` has just said that it is Twisted."""
+        self.setHeader("Server", "ccproxy")
+        super().render(resrc)
+
+    @override
+    def getRequestHostname(self) -> bytes:
+        """A constant: no route depends on the Host header, which may hold anything."""
+        return b"ccproxy"
+
+    def _preflight(self) -> None:
+        asked = self.getHeader("access-control-request-headers") or ""
+        names = [name.strip() for name in asked.split(",")]
+        allowed = dict.fromkeys((*_ALLOWED_HEADERS, *(name for name in names if _HEADER_NAME.fullmatch(name))))
+        self.setResponseCode(204)
+        self.setHeader("Access-Control-Allow-Methods", "GET, POST, DELETE, OPTIONS")
+        self.setHeader("Access-Control-Allow-Headers", ", ".join(allowed))
+        self.setHeader("Access-Control-Max-Age", "86400")
+        self.finish()
+
+    def _respond(self, body: bytes) -> None:
+        self.setHeader("Content-Type", "application/json")
+        self.setHeader("Content-Length", str(len(body)))
+        self.write(body)
+        self.finish()
+
+
+def _is_text(path: bytes) -> bool:
+    try:
+        unquote_to_bytes(path).decode()
+    except UnicodeDecodeError:
+        return False
+    return True
