@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from itertools import islice
 from typing import Any, TypeAlias
@@ -42,6 +43,7 @@ _Keyword: TypeAlias = Callable[..., Iterable[ValidationError] | None]
 _MOST_BYTES = 131_072
 _LONGEST = 200  # characters of a path or a cause
 _MOST_ERRORS = 100
+_DEEPEST = 100  # keywords within keywords, at about five frames each
 _MOST_STEPS = 100_000_000.0  # of the matcher, about ten nanoseconds each at worst
 _KEYWORD_STEPS = 1000.0  # what it costs to evaluate one keyword, in the same coin
 _COMPARISON_STEPS = 200.0  # and to compare two values
@@ -77,7 +79,8 @@ def mismatch(schema: _Schema, document: object) -> str | None:
     validator = extend(draft, checks)(root, registry=_registry(root, specification))  # type: ignore[no-untyped-call]
     errors: list[ValidationError] = []
     try:
-        errors.extend(islice(validator.iter_errors(document), _MOST_ERRORS))
+        with _recursion_told():
+            errors.extend(islice(validator.iter_errors(document), _MOST_ERRORS))
     except _SpentError:
         allowance.exceeded = True  # the errors that were found before stand
     except RecursionError:
@@ -111,7 +114,8 @@ def _fault(data: bytes) -> str | None:
     draft, specification = _draft(schema)
     grammar = draft(draft.META_SCHEMA, registry=Registry())
     try:
-        return _ungrammatical(schema, grammar) or _stray(schema, grammar, specification)
+        with _recursion_told():
+            return _ungrammatical(schema, grammar) or _stray(schema, grammar, specification)
     except RecursionError:
         return "is nested too deeply."
     except ValueError:
@@ -179,6 +183,7 @@ class _Allowance:
 
     exceeded: bool = False
     _left: float = _MOST_STEPS
+    _depth: int = 0
 
     def checking(self, name: str, keyword: _Keyword) -> _Keyword:
         """A keyword that pays for what it does, and holds nothing against the document where that cannot be paid for."""
@@ -192,9 +197,30 @@ class _Allowance:
                 self.exceeded = True
                 return ()
             self._left -= price
-            return keyword(validator, value, instance, schema) or ()
+            return self._deeper(keyword(validator, value, instance, schema) or ())
 
         return _nothing if name in _UNENFORCED else check
+
+    def _deeper(self, errors: Iterable[ValidationError]) -> Iterator[ValidationError]:
+        """One keyword within another; a schema may refer to itself for ever."""
+        if self._depth >= _DEEPEST:
+            raise RecursionError
+        self._depth += 1
+        try:
+            yield from errors
+        finally:
+            self._depth -= 1
+
+
+@contextmanager
+def _recursion_told() -> Iterator[None]:
+    """Say in Python's way that the stack is full, also where compiled code of the library met it and panicked."""
+    try:
+        yield
+    except BaseException as error:
+        if type(error).__name__ == "PanicException":
+            raise RecursionError from None
+        raise
 
 
 def _nothing(*_: object) -> Iterable[ValidationError]:

@@ -283,6 +283,12 @@ class BoundTests(SynchronousTestCase):
         self.assertIn("is not of type 'array'", mismatch(schema, nested(20, 1)) or "")
         self.assertEqual(mismatch(schema, nested(900, 1)), "its check is nested too deeply")
 
+    def test_condition_that_refers_to_itself(self) -> None:
+        """A schema that refers to itself under a condition is too deep as well, wherever the stack ends."""
+        schema = {"if": {"$dynamicRef": "#"}, "then": {"type": "string"}}
+
+        self.assertEqual(mismatch(schema, 1), "its check is nested too deeply")
+
     def test_endless_reference(self) -> None:
         """A schema that is nothing but itself ends."""
         self.assertEqual(mismatch({"$ref": "#"}, 1), "its check is nested too deeply")
