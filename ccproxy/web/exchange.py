@@ -26,6 +26,7 @@ from ccproxy.stages.validated import Validated
 from ccproxy.translator import Translator
 from ccproxy.web.attempts import persist
 from ccproxy.web.body import body_of
+from ccproxy.web.caller import request_id
 from ccproxy.web.house import House
 from ccproxy.web.plan import Plan, chain, plan, replan, summary
 from ccproxy.web.report import Report
@@ -52,7 +53,8 @@ class Exchange:
         self._dialect = dialect
         self._request = request
         self._headers = lowered(request.requestHeaders)
-        self._report = Report(house.token(12), dialect.name, house.clock.seconds())
+        self._id = house.token(12)
+        self._report = Report(request_id(self._headers) or self._id, dialect.name, house.clock.seconds())
         self._answer: Answer | None = None
         self._encoder: Encoder | None = None
         self._relay: Relay | None = None
@@ -108,7 +110,7 @@ class Exchange:
         key = self._house.upstream.credential(self._headers)
         async with self._house.admission.place(key):
             body = body_of(self._request)
-            planned = plan(self._house, self._dialect, self._headers, body, key, self._report.id)
+            planned = plan(self._house, self._dialect, self._headers, body, key, self._id)
             self._report.model = planned.turn.model
             self._encoder = self._dialect.encoder(planned.turn, stream=planned.prompt.stream)
             self._answer = self._begin(planned, self._encoder)

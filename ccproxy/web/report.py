@@ -19,7 +19,7 @@ class Report:
     """What became of an exchange.
 
     Attributes:
-        id: The exchange's random id, which the client gets as ``x-request-id``.
+        id: The id that the client gave it in ``x-request-id``, else a random one; the client gets it back in that header.
         dialect: The dialect's name.
         began_at: When it began, seconds.
         model: The model that was asked for.

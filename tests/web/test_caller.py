@@ -36,6 +36,17 @@ class CallerTests(SynchronousTestCase):
         ):
             self.assertIsNone(caller.session({"x-session-id": value}), value)
 
+    def test_request_id(self) -> None:
+        """A plain id is taken, of whatever kind."""
+        for value in (UUID, "req_011CZ", "1", "a" * 64):
+            self.assertEqual(caller.request_id({"x-request-id": value}), value)
+
+    def test_no_request_id(self) -> None:
+        """What could be a key, a sentence or the forging of a log is not."""
+        for value in ("", "a" * 65, "user_test_key", "sk-ant-test", "two words", "a\nb", "a\n", "-a", "\u0660"):
+            self.assertIsNone(caller.request_id({"x-request-id": value}), value)
+        self.assertIsNone(caller.request_id({}))
+
     def test_trace(self) -> None:
         """A valid trace context has a trace, also one of a later version."""
         for value in (f"00-{TRACE}-{PARENT}-01", f"cc-{TRACE}-{PARENT}-00"):

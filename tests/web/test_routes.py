@@ -285,6 +285,22 @@ class CarriedTests(RoutesTestCase):
         self.assertEqual([line.split(" ")[0] for line in daemon.lines], ids)
         self.assertEqual(len(set(ids)), 3)
 
+    def test_given_request_id(self) -> None:
+        """An id that the client gave comes back and is logged; the ids of two answers differ all the same."""
+        for speech in SPEECHES:
+            daemon = self.daemon()
+            headers = {"authorization": f"Bearer {KEY}", "x-request-id": "retried-1"}
+
+            answers = [
+                daemon.connect().ask("POST", speech.path, speech.body(), headers=headers).answer for _ in range(2)
+            ]
+
+            for answer, line in zip(answers, daemon.lines, strict=True):
+                self.assertEqual((answer.status, answer.headers["x-request-id"]), (200, "retried-1"))
+                self.assertEqual(answer.headers["request-id"], "retried-1")
+                self.assertTrue(line.startswith("retried-1 "), line)
+            self.assertNotEqual(answers[0].document["id"], answers[1].document["id"])
+
     def test_created(self) -> None:
         """A chat answer says when it was made, by the daemon's clock."""
         self.assertEqual(self.asked(CHAT).document["created"], NOW)
