@@ -1,5 +1,6 @@
-"""This module is how the simulated model fills in the arguments of a tool: only what the JSON Schema requires."""
+"""This module is how the simulated model fills in what a JSON Schema describes: a tool's arguments, a document; only what is required."""
 
+import json
 from collections.abc import Mapping
 from typing import TypeGuard
 
@@ -11,6 +12,19 @@ def arguments_for(schema: Mapping[str, object]) -> dict[str, object]:
     if not isinstance(properties, dict) or not isinstance(required, list):
         return {}
     return {key: _value(properties.get(key)) for key in required if isinstance(key, str)}
+
+
+def schema_in(text: str) -> Mapping[str, object]:
+    """The schema that instructions end on, in a line of its own, or the empty one."""
+    for line in reversed(text.splitlines()):
+        if line.startswith("{"):
+            try:
+                schema = json.loads(line)
+            except ValueError:
+                continue
+            if _is_schema(schema):
+                return schema
+    return {}
 
 
 def _value(schema: object) -> object:

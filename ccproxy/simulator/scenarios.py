@@ -5,6 +5,7 @@ is one of the cases below, ``sim/call-<tool>`` calls that tool of those on offer
 catalogue model behaves sensibly.
 """
 
+import json
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -15,6 +16,7 @@ from typing import Final, TypeAlias
 from attrs import frozen
 
 from ccproxy.simulator import records, refusals
+from ccproxy.simulator.arguments import arguments_for, schema_in
 from ccproxy.simulator.asked import Asked, Tool
 from ccproxy.simulator.conversation import (
     Call,
@@ -116,6 +118,19 @@ def _remark(asked: Asked) -> Iterator[str]:
 
 def _beginning(asked: Asked) -> Iterator[str]:
     return words(_BEGINNING)
+
+
+def _document(asked: Asked) -> Iterator[str]:
+    """The document that the instructions describe, wrapped as models like to wrap it."""
+    return words(
+        f"Here it is:\n```json\n{json.dumps(arguments_for(schema_in(asked.system_text)))}\n```\nAnything else?"
+    )
+
+
+def _document_at_last(asked: Asked) -> Iterator[str]:
+    """The document, but not at once: a model that has to be told what is wrong."""
+    told = any(message.role == "assistant" for message in asked.messages)
+    return _document(asked) if told else words('{"draft": "Is this not enough?"}')
 
 
 def _lines(asked: Asked) -> Iterator[str]:
@@ -224,6 +239,8 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "sim/reasoning": _saying(_remark, thoughts=_THOUGHTS),
     "sim/tool": _calling(1, "Let me look that up."),
     "sim/parallel-tools": _calling(2, "Let me look up both."),
+    "sim/json": _saying(_document),
+    "sim/json-at-last": _saying(_document_at_last),
     "sim/long": _saying(_lines),
     "sim/length": _saying(_beginning, reason="length", raw="max_tokens"),
     "sim/content-filter": _saying(_beginning, reason="content-filter", raw="refusal"),

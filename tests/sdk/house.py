@@ -18,6 +18,12 @@ GREETING = "Hello from the simulator! You said: hello"
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string", "examples": ["Oslo"]}}, "required": ["city"]}
 
 
+def city_model() -> Any:
+    """What a structured answer is parsed into; pydantic comes with either SDK."""
+    pydantic = importlib.import_module("pydantic")
+    return pydantic.create_model("City", city=(str, ...), people=(int, ...))
+
+
 @cache
 def daemon() -> DaemonProcess:
     """A daemon on its own simulator that lives as long as the tests; trial has no fixtures for more than one test."""

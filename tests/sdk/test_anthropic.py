@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.sdk.house import GREETING, KEY, PIXEL, SCHEMA, Counted, daemon, has_sdk
+from tests.sdk.house import GREETING, KEY, PIXEL, SCHEMA, Counted, city_model, daemon, has_sdk
 
 if has_sdk("anthropic"):
     import anthropic
@@ -123,6 +123,37 @@ class AnswerTests(AnthropicTestCase):
             calls = [block for block in message.content if block.type == "tool_use"]
             self.assertEqual([call.input for call in calls], [{"city": "Oslo"}] * 2)
             self.assertEqual(len({call.id for call in calls}), 2)
+
+    def test_tool_runner(self) -> None:
+        """The SDK's own loop: it calls the tool and gives back what it said, until the model has done; streamed and not."""
+        asked: list[str] = []
+
+        def get_weather(city: str) -> str:
+            """Tell the weather of a city."""
+            asked.append(city)
+            return "rain"
+
+        for stream in (False, True):
+            runner: Any = self.client.beta.messages.tool_runner(
+                model="claude-sonnet-4-6",
+                max_tokens=4000,
+                tools=[anthropic.beta_tool(get_weather)],
+                messages=ASKED,
+                stream=stream,
+            )
+            self.assertEqual(runner.until_done().content[0].text, "The tool get_weather says: rain")
+
+        self.assertEqual(asked, ["sample"] * 2)
+
+    def test_parse(self) -> None:
+        """A structured answer, parsed by the SDK; streamed and not, at once and after the model was corrected."""
+        city = city_model()
+        asked = {"max_tokens": 4000, "messages": ASKED, "output_format": city}
+        for model in ("sim/json", "sim/json-at-last"):
+            parsed = self.client.messages.parse(model=model, **asked).parsed_output
+            self.assertEqual(parsed, city(city="sample", people=1), model)
+
+        self.assertEqual(self.accumulated("sim/json", output_format=city).parsed_output, city(city="sample", people=1))
 
 
 class ModelsTests(AnthropicTestCase):

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.sdk.house import GREETING, KEY, PIXEL, SCHEMA, Counted, daemon, has_sdk
+from tests.sdk.house import GREETING, KEY, PIXEL, SCHEMA, Counted, city_model, daemon, has_sdk
 
 if has_sdk("openai"):
     import openai
@@ -119,6 +119,23 @@ class AnswerTests(OpenAITestCase):
 
         self.assertEqual([json.loads(call.function.arguments) for call in calls], [{"city": "Oslo"}] * 2)
         self.assertEqual(len({call.id for call in calls}), 2)
+
+    def test_parse(self) -> None:
+        """A structured answer, parsed by the SDK; streamed and not, at once and after the model was corrected."""
+        city = city_model()
+        for model in ("sim/json", "sim/json-at-last"):
+            parsed = self.chat.parse(model=model, messages=ASKED, response_format=city).choices[0].message.parsed
+            self.assertEqual(parsed, city(city="sample", people=1), model)
+
+        streamed = self.accumulated("sim/json", response_format=city).choices[0].message
+
+        self.assertEqual(streamed.parsed, city(city="sample", people=1))
+        self.assertEqual(json.loads(streamed.content), {"city": "sample", "people": 1})
+
+    def test_misfit(self) -> None:
+        """A document that does not fit is never parsed as one; a stream that showed it ends in an error."""
+        with self.assertRaisesRegex(openai.APIError, "does not fit the JSON Schema"):
+            self.accumulated("sim/json-at-last", response_format=city_model())
 
     def test_headers(self) -> None:
         """The SDK finds the id of the request."""

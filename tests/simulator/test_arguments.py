@@ -2,7 +2,7 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ccproxy.simulator.arguments import arguments_for
+from ccproxy.simulator.arguments import arguments_for, schema_in
 
 
 class ArgumentsTests(SynchronousTestCase):
@@ -65,3 +65,15 @@ class ArgumentsTests(SynchronousTestCase):
         arguments = arguments_for({"properties": {}, "required": ["x"]})
 
         self.assertEqual(arguments, {"x": "sample"})
+
+
+class SchemaTests(SynchronousTestCase):
+    """The schema in a system text."""
+
+    def test_last(self) -> None:
+        """The last line that is an object is the schema; braces in prose are none."""
+        self.assertEqual(schema_in('Be brief.\n{"a": 1}\nSo:\n{"b": 2}\n{well}'), {"b": 2})
+
+    def test_none(self) -> None:
+        """Without one, everything fits."""
+        self.assertEqual(schema_in("Answer with one JSON object."), {})
