@@ -9,6 +9,7 @@ the power of its repeats, once for each number of repeats. Many a pattern is bet
 from __future__ import annotations
 
 import re
+import warnings
 from functools import lru_cache, reduce
 from math import inf
 
@@ -64,7 +65,9 @@ def _work(pattern: str, length: int) -> float:
 
 def _readable(pattern: str) -> bool:
     try:
-        re.compile(pattern)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # that Python may read "[[" otherwise one day
+            re.compile(pattern)
     except (re.error, OverflowError, RecursionError):
         return False
     return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from math import inf, isfinite
 
 from hypothesis import given, settings
@@ -36,6 +37,14 @@ class WorkTests(SynchronousTestCase):
 
         for pattern in patterns:
             self.assertLess(work(pattern, 40), AFFORDABLE, pattern)
+
+    def test_quiet(self) -> None:
+        """A client's pattern that Python may read otherwise one day makes no warning."""
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            work("[[quiet]--]", 40)
+
+        self.assertEqual(caught, [])
 
     def test_bombs(self) -> None:
         """What takes for ever is seen to."""
