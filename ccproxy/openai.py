@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from ccproxy.codecs import Model
 from ccproxy.errors import Kind, ProxyError
-from ccproxy.events import Usage
+from ccproxy.events import FinishReason, Usage
 from ccproxy.framing import dumps, quote
 
 _WORDS: dict[Kind, tuple[str, str | None]] = {
@@ -32,6 +32,16 @@ _WORDS: dict[Kind, tuple[str, str | None]] = {
     Kind.OVERLOADED: ("server_error", "overloaded"),
     Kind.TIMEOUT: ("server_error", "timeout"),
 }
+
+FINISH_REASONS = {
+    FinishReason.STOP: "stop",
+    FinishReason.STOP_SEQUENCE: "stop",
+    FinishReason.LENGTH: "length",
+    FinishReason.TOOL_CALLS: "tool_calls",
+    FinishReason.CONTENT_FILTER: "content_filter",
+    FinishReason.PAUSE: "stop",
+}
+"""Why a turn ended, in OpenAI's words."""
 
 
 def refusal(error: ProxyError) -> bytes:
@@ -57,6 +67,20 @@ def usage(spent: Usage) -> dict[str, object] | None:
     if spent.reasoning is not None:
         shown["completion_tokens_details"] = {"reasoning_tokens": spent.reasoning}
     return shown
+
+
+def usage_in_stream(spent: Usage, head: bytes, *, apart: bool) -> tuple[bytes, bytes]:
+    """How a stream tells the usage: what rides on its last chunk, and the chunk of its own after that one; one of them is empty.
+
+    Args:
+        spent: The tokens. On a chunk of its own ``usage`` is null when nothing is known.
+        head: The JSON of what is alike in every chunk, without its closing brace.
+        apart: Whether the client asked for ``stream_options.include_usage``.
+    """
+    shown = usage(spent)
+    if apart:
+        return b"", b'data: %b,"choices":[],"usage":%b}\n\n' % (head, dumps(shown))
+    return (b',"usage":' + dumps(shown) if shown else b""), b""
 
 
 def model(one: Model) -> bytes:

@@ -14,7 +14,6 @@ from ccproxy.events import (
     Event,
     Failed,
     Finished,
-    FinishReason,
     ReasoningDelta,
     TextDelta,
     TextEnded,
@@ -24,16 +23,7 @@ from ccproxy.events import (
     ToolStarted,
 )
 from ccproxy.framing import dumps, quote, sse, sse_comment
-from ccproxy.openai import refusal, usage
-
-_FINISH_REASONS = {
-    FinishReason.STOP: "stop",
-    FinishReason.STOP_SEQUENCE: "stop",
-    FinishReason.LENGTH: "length",
-    FinishReason.TOOL_CALLS: "tool_calls",
-    FinishReason.CONTENT_FILTER: "content_filter",
-    FinishReason.PAUSE: "stop",
-}
+from ccproxy.openai import FINISH_REASONS, refusal, usage, usage_in_stream
 
 
 class ChatStream:
@@ -93,14 +83,8 @@ class ChatStream:
 
     def _finish(self, finished: Finished) -> bytes:
         first = self._delta(b'"content":""') if self._role else b""
-        reason = dumps(_FINISH_REASONS[finished.reason])
-        spent = dumps(usage(finished.usage))
-        if self._usage_apart:
-            apart = b'data: %b,"choices":[],"usage":%b}\n\n' % (self._head, spent)
-            riding = b""
-        else:
-            apart = b""
-            riding = b"" if spent == b"null" else b',"usage":' + spent
+        reason = dumps(FINISH_REASONS[finished.reason])
+        riding, apart = usage_in_stream(finished.usage, self._head, apart=self._usage_apart)
         last = b'%b},"finish_reason":%b}]%b}\n\n' % (self._before_delta, reason, riding)
         return first + last + apart + sse(b"[DONE]")
 
@@ -147,7 +131,7 @@ class ChatDocument:
             "index": 0,
             "message": self._message(),
             "logprobs": None,
-            "finish_reason": _FINISH_REASONS[finished.reason],
+            "finish_reason": FINISH_REASONS[finished.reason],
         }
         document: dict[str, object] = {
             "id": f"chatcmpl-{self._turn.id}",

@@ -25,16 +25,9 @@ from ccproxy.events import (
     ToolStarted,
 )
 from ccproxy.framing import dumps, quote, sse, sse_comment
-from ccproxy.openai import refusal, usage
+from ccproxy.openai import FINISH_REASONS, refusal, usage, usage_in_stream
 
-_FINISH_REASONS = {
-    FinishReason.STOP: "stop",
-    FinishReason.STOP_SEQUENCE: "stop",
-    FinishReason.LENGTH: "length",
-    FinishReason.TOOL_CALLS: "stop",
-    FinishReason.CONTENT_FILTER: "content_filter",
-    FinishReason.PAUSE: "stop",
-}
+_FINISH_REASONS = {**FINISH_REASONS, FinishReason.TOOL_CALLS: "stop"}  # there is no word for calls
 
 
 class CompletionStream:
@@ -67,13 +60,7 @@ class CompletionStream:
 
     def _finish(self, finished: Finished) -> bytes:
         reason = dumps(_FINISH_REASONS[finished.reason])
-        spent = dumps(usage(finished.usage))
-        if self._usage_apart:
-            apart = b'data: %b,"choices":[],"usage":%b}\n\n' % (self._head, spent)
-            riding = b""
-        else:
-            apart = b""
-            riding = b"" if spent == b"null" else b',"usage":' + spent
+        riding, apart = usage_in_stream(finished.usage, self._head, apart=self._usage_apart)
         last = b'%b"","index":0,"logprobs":null,"finish_reason":%b}]%b}\n\n' % (self._before_text, reason, riding)
         return last + apart + sse(b"[DONE]")
 
