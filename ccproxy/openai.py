@@ -1,7 +1,9 @@
 """This module is what OpenAI's APIs have in common: how they show an error, the tokens of a turn, and models.
 
 Types and codes of errors that clients act on: https://platform.openai.com/docs/guides/error-codes. ``retry_after`` (seconds) is an
-addition, and so is what a model has beyond its id, its time and its owner.
+addition, and so is what a model has beyond its id, its time and its owner: inputs and efforts stand where clients look for
+them with OpenRouter (https://openrouter.ai/docs/sdks/python/api-reference/components/modelarchitecture and
+https://openrouter.ai/docs/guides/best-practices/reasoning-tokens).
 """
 
 from __future__ import annotations
@@ -101,6 +103,11 @@ def _shown(one: Model) -> dict[str, object]:
         shown["context_length"] = one.context_length
     if one.max_output is not None:
         shown["max_output_tokens"] = one.max_output
+    if one.images is not None:
+        inputs = ["text", "image"] if one.images else ["text"]
+        shown["architecture"] = {"input_modalities": inputs, "output_modalities": ["text"]}
+    if one.efforts is not None:
+        shown["reasoning"] = {"supported_efforts": list(one.efforts)}
     if one.endpoints:
         shown["supported_endpoints"] = list(one.endpoints)
     return shown

@@ -12,8 +12,16 @@ from ccproxy.fields import Fields
 from tests.dialects.turns import TURN
 
 KNOWN = Model(
-    "vendor/big", "Big", created=1_700_000_000, context_length=200_000, max_output=64_000, endpoints=("chat",)
+    "vendor/big",
+    "Big",
+    created=1_700_000_000,
+    context_length=200_000,
+    max_output=64_000,
+    images=True,
+    efforts=("low", "high"),
+    endpoints=("chat",),
 )
+BLIND = Model("vendor/blind", images=False, efforts=())
 BARE = Model("vendor/small")
 
 
@@ -81,10 +89,19 @@ class OpenAIModelTests(SynchronousTestCase):
             "name": "Big",
             "context_length": 200_000,
             "max_output_tokens": 64_000,
+            "architecture": {"input_modalities": ["text", "image"], "output_modalities": ["text"]},
+            "reasoning": {"supported_efforts": ["low", "high"]},
             "supported_endpoints": ["chat"],
         }
         small = {"id": "vendor/small", "object": "model", "created": 0, "owned_by": "command-code"}
         self.assertEqual(read, {"object": "list", "data": [big, small]})
+
+    def test_cannot(self) -> None:
+        """What a model is known not to take is said, other than what is not known."""
+        read = json.loads(dialect("openai_chat").model(BLIND))
+
+        self.assertEqual(read["architecture"]["input_modalities"], ["text"])
+        self.assertEqual(read["reasoning"]["supported_efforts"], [])
 
     def test_one(self) -> None:
         """One model looks as it does in the list, in both of OpenAI's APIs."""
@@ -107,6 +124,8 @@ class MessagesModelTests(SynchronousTestCase):
             "created_at": "2023-11-14T22:13:20Z",
             "max_input_tokens": 200_000,
             "max_tokens": 64_000,
+            "input_modalities": ["text", "image"],
+            "supported_efforts": ["low", "high"],
         }
         small = {
             "type": "model",
@@ -116,6 +135,12 @@ class MessagesModelTests(SynchronousTestCase):
         }
         page = {"data": [big, small], "has_more": False, "first_id": "vendor/big", "last_id": "vendor/small"}
         self.assertEqual(read, page)
+
+    def test_cannot(self) -> None:
+        """What a model is known not to take is said, other than what is not known."""
+        read = json.loads(dialect("anthropic_messages").model(BLIND))
+
+        self.assertEqual((read["input_modalities"], read["supported_efforts"]), (["text"], []))
 
     def test_empty_list(self) -> None:
         """A list without models has no first and no last."""
