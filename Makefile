@@ -12,7 +12,7 @@ demo: .venv/installed
 
 test: .venv/installed-test
 	$(BIN)/python -m coverage erase
-	$(BIN)/python -m coverage run -m twisted.trial tests
+	$(BIN)/python -m coverage run -m twisted.trial -j2 tests
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report --include='$(PURE)' --fail-under=95
 
