@@ -22,8 +22,9 @@ from twisted.web.iweb import IAgent
 from typing_extensions import override
 
 from ccproxy import __version__, logs
-from ccproxy.config import Config, ConfigError, Loaded, load, settings
+from ccproxy.config import Config, settings
 from ccproxy.dialects import DIALECTS
+from ccproxy.loading import ConfigError, Loaded, load
 from ccproxy.net.agent import UpstreamAgent
 from ccproxy.net.client import UpstreamClient
 from ccproxy.simulator.app import Simulator

@@ -22,9 +22,10 @@ from twisted.web.server import NOT_DONE_YET, Request
 from typing_extensions import override
 from zope.interface import implementer
 
-from ccproxy.config import Config, load, settings
+from ccproxy.config import Config, settings
 from ccproxy.dialects import DIALECTS
 from ccproxy.estimate import Corrections
+from ccproxy.loading import load
 from ccproxy.upstreams import UPSTREAMS
 from ccproxy.web.app import App
 from ccproxy.web.site import ProxySite

@@ -22,7 +22,10 @@ PURE = (
         for name in ("aliases", "codings", "doors", "openai", "patterns", "schemas", "structured", "tools")
     ),
     *(f"ccproxy.{name}" for name in ("events", "prompt", "errors", "codecs", "framing", "fields", "translator")),
-    *(f"ccproxy.{name}" for name in ("estimate", "seal", "config", "shapes", "dialects.*", "stages.*", "upstreams.*")),
+    *(
+        f"ccproxy.{name}"
+        for name in ("estimate", "seal", "config", "loading", "shapes", "dialects.*", "stages.*", "upstreams.*")
+    ),
 )
 """What imports neither a framework nor a room that does, and is told the time and the chance."""
 

@@ -11,7 +11,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from ccproxy.config import Config, ConfigError, Loaded, Setting, load, settings
+from ccproxy.config import Config, Setting, settings
+from ccproxy.loading import ConfigError, Loaded, load
 
 ALIASES = st.dictionaries(st.text(min_size=1), st.text(min_size=1)).map(lambda aliases: tuple(aliases.items()))
 HEADER = st.from_regex(r"(?:[!-~](?:[ -~]*[!-~])?)?", fullmatch=True)
