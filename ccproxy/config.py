@@ -101,6 +101,8 @@ class Config:
     shutdown_grace: float = _setting(25.0, SECONDS, "time in which running answers may end at shutdown")
 
     max_body_bytes: int = _setting(33_554_432, BYTES, "largest request body, on the wire and decompressed")
+    max_header_bytes: int = _setting(16_384, BYTES, "largest request header, first line included")
+    max_headers: int = _setting(500, COUNT, "most fields of a request header")
     max_document_bytes: int = _setting(33_554_432, BYTES, "largest answer that is not streamed")
     max_line_bytes: int = _setting(16_777_216, BYTES, "longest line that is taken from the upstream")
     max_connections: int = _setting(10_000, COUNT, "most client connections at once")

@@ -25,6 +25,7 @@ class Kind(Enum):
     METHOD_NOT_ALLOWED = ("method_not_allowed", 405, False)
     CLIENT_TIMEOUT = ("client_timeout", 408, True)
     TOO_LARGE = ("too_large", 413, False)
+    HEADER_TOO_LARGE = ("header_too_large", 431, False)
     RATE_LIMITED = ("rate_limited", 429, True)
     USAGE_EXHAUSTED = ("usage_exhausted", 429, False)
     INTERNAL = ("internal", 500, False)

@@ -26,6 +26,7 @@ _WORDS: dict[Kind, tuple[str, str | None]] = {
     Kind.METHOD_NOT_ALLOWED: ("invalid_request_error", "method_not_allowed"),
     Kind.CLIENT_TIMEOUT: ("invalid_request_error", "request_timeout"),
     Kind.TOO_LARGE: ("invalid_request_error", "request_too_large"),
+    Kind.HEADER_TOO_LARGE: ("invalid_request_error", "headers_too_large"),
     Kind.RATE_LIMITED: ("rate_limit_error", "rate_limit_exceeded"),
     Kind.USAGE_EXHAUSTED: ("rate_limit_error", "usage_limit_reached"),
     Kind.INTERNAL: ("server_error", "internal_error"),

@@ -217,7 +217,7 @@ def assemble(config: Config, agent: IAgent, reactor: Any) -> Assembly:  # noqa: 
         dialects=DIALECTS,
     )
     app = App(DIALECTS, house)
-    return Assembly(house, app, ProxySite(app.resource(), config, app.refusal, app.is_credible, reactor))
+    return Assembly(house, app, ProxySite(app.resource(), config, app.refusal, app.objection, reactor))
 
 
 def upkeep(house: House) -> Iterator[Periodic]:

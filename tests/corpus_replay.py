@@ -164,7 +164,7 @@ class CorpusDaemon(MemoryDaemon):
             self.house, upstream=upstream, token=_token, random=lambda: 0.5, corrections=_NoCorrections()
         )
         self.app = App(DIALECTS, self.house)
-        self.site = ProxySite(self.app.resource(), config, self.app.refusal, self.app.is_credible, self.clock)
+        self.site = ProxySite(self.app.resource(), config, self.app.refusal, self.app.objection, self.clock)
 
     def follow(self, attempts: Sequence[Attempt]) -> None:
         """Let the upstream do this next."""

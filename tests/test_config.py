@@ -573,6 +573,8 @@ class SettingsTests(SynchronousTestCase):
                 "drainTimeout": 1,
                 "shutdownGrace": 25,
                 "maxBodyBytes": 33554432,
+                "maxHeaderBytes": 16384,
+                "maxHeaders": 500,
                 "maxDocumentBytes": 33554432,
                 "maxLineBytes": 16777216,
                 "maxConnections": 10000,

@@ -57,13 +57,13 @@ class App:
         """The JSON of an error, in the dialect of a path."""
         return self._dialect_of(path, {}).refusal(error)
 
-    def is_credible(self, headers: Mapping[str, str]) -> bool:
-        """Whether lower-cased request headers hold a key that the upstream could know."""
+    def objection(self, headers: Mapping[str, str]) -> ProxyError | None:
+        """What is wrong with the key in lower-cased request headers; None when the upstream could know it."""
         try:
             self._house.upstream.credential(headers)
-        except ProxyError:
-            return False
-        return True
+        except ProxyError as error:
+            return error
+        return None
 
     def _route(self) -> None:
         klein = self._klein

@@ -34,6 +34,11 @@ class BoundedBody(BytesIO):
         """Whether the body is, or was announced to be, beyond the limit."""
         return self._too_large
 
+    @property
+    def overflown(self) -> bool:
+        """Whether more than the limit has come."""
+        return bool(self.limit) and self.received > self.limit
+
     def refuse(self) -> None:
         """Keep nothing of a body that nobody will read."""
         self._too_large = True
@@ -47,7 +52,7 @@ class BoundedBody(BytesIO):
     def write(self, data: bytes) -> int:  # type: ignore[override] # twisted.web writes bytes only
         """Keep the next bytes, as long as they fit."""
         self.received += len(data)
-        if self.limit and self.received > self.limit and not self._too_large:
+        if self.overflown and not self._too_large:
             self._too_large = True
             self.forget()
         return len(data) if self._too_large else super().write(data)

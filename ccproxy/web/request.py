@@ -12,6 +12,7 @@ from typing_extensions import override
 from ccproxy.errors import Kind, ProxyError
 
 _ALLOWED_HEADERS = ("Authorization", "Content-Type", "x-api-key", "anthropic-version", "anthropic-beta")
+_HOST = re.compile(rb"[0-9A-Za-z._~%!$&'()*+,;=:\[\]-]*")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}", re.ASCII)
 
 
@@ -26,10 +27,11 @@ class ProxyRequest(Request):
         if self.method == b"OPTIONS":
             self._preflight()
         elif not _is_text(self.path):
-            self.setResponseCode(400)
-            site = self.channel.site  # type: ignore[attr-defined] # our site is the only one that makes channels
-            error = ProxyError(Kind.INVALID_REQUEST, "The path of the request is not valid UTF-8.")
-            self._respond(site.refusal("", error))
+            self._refuse("The path of the request is not valid UTF-8.")
+        elif not self._has_host():
+            self.setHeader("Connection", "close")
+            self.channel.persistent = False  # https://www.rfc-editor.org/rfc/rfc9112#section-3.2
+            self._refuse("The request needs one Host header that names a host.")
         else:
             super().process()
 
@@ -54,7 +56,14 @@ class ProxyRequest(Request):
         self.setHeader("Access-Control-Max-Age", "86400")
         self.finish()
 
-    def _respond(self, body: bytes) -> None:
+    def _has_host(self) -> bool:
+        hosts = self.requestHeaders.getRawHeaders(b"Host", [])
+        return all(map(_HOST.fullmatch, hosts)) and (len(hosts) == 1 or (not hosts and self.clientproto == b"HTTP/1.0"))
+
+    def _refuse(self, message: str) -> None:
+        self.setResponseCode(400)
+        site = self.channel.site  # type: ignore[attr-defined] # our site is the only one that makes channels
+        body: bytes = site.refusal(self.path.decode("latin-1"), ProxyError(Kind.INVALID_REQUEST, message))
         self.setHeader("Content-Type", "application/json")
         self.setHeader("Content-Length", str(len(body)))
         self.write(body)

@@ -29,6 +29,9 @@ from ccproxy.simulator.app import Simulator
 NOW = 1_790_000_000.0
 """When every test begins, Unix time."""
 
+LINGERING = 2
+"""Seconds for which a refused connection stays open."""
+
 KEY = "user_test_key"
 TRANSCRIPTS = Path(__file__).parent.parent / "transcripts"
 
@@ -136,9 +139,10 @@ class Client:
         return answer
 
     def send(self, data: bytes) -> Client:
-        """Send bytes, and let everything run that can."""
-        self._channel.dataReceived(data)
-        self._daemon.settle()
+        """Send bytes, and let everything run that can; what is sent into a lost connection is lost."""
+        if self.connected:
+            self._channel.dataReceived(data)
+            self._daemon.settle()
         return self
 
     def ask(

@@ -80,7 +80,7 @@ class BugTests(HouseTestCase):
         daemon = self.daemon()
         daemon.app = App(dialects, daemon.house)
         daemon.site = ProxySite(
-            daemon.app.resource(), daemon.house.config, daemon.app.refusal, daemon.app.is_credible, daemon.clock
+            daemon.app.resource(), daemon.house.config, daemon.app.refusal, daemon.app.objection, daemon.clock
         )
         return daemon
 

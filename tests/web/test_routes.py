@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 
 from ccproxy.simulator.models import CATALOGUE
-from tests.web.house import CHAT, KEY, MESSAGES, NOW, SPEECHES, Answer, HouseTestCase
+from tests.web.house import CHAT, KEY, LINGERING, MESSAGES, NOW, SPEECHES, Answer, HouseTestCase
 
 VERSION = {"anthropic-version": "2023-06-01"}
 ODD_PATHS = (
@@ -203,9 +203,12 @@ class WrongWayTests(RoutesTestCase):
 
     def test_not_http(self) -> None:
         """What is no HTTP at all is refused and closed."""
-        client = self.daemon().connect().send(b"\x16\x03\x01\x02\x00\x01\x00\r\n")
+        daemon = self.daemon()
+        client = daemon.connect().send(b"\x16\x03\x01\x02\x00\x01\x00\r\n")
 
-        self.assertTrue(client.received.startswith(b"HTTP/1.1 400 "))
+        daemon.advance(LINGERING)
+
+        self.assertEqual((client.answer.status, client.answer.error["type"]), (400, "invalid_request_error"))
         self.assertFalse(client.connected)
 
 

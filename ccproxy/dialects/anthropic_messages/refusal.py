@@ -21,6 +21,7 @@ _TYPES = {
     Kind.METHOD_NOT_ALLOWED: "invalid_request_error",
     Kind.CLIENT_TIMEOUT: "timeout_error",
     Kind.TOO_LARGE: "request_too_large",
+    Kind.HEADER_TOO_LARGE: "invalid_request_error",
     Kind.RATE_LIMITED: "rate_limit_error",
     Kind.USAGE_EXHAUSTED: "rate_limit_error",
     Kind.INTERNAL: "api_error",

@@ -1,0 +1,255 @@
+"""This module is one connection of a client, from its first byte to its last: slow clients, and those whose HTTP is not clean.
+
+twisted.web has no limit on the time of a header or on a body, answers ``100 Continue`` to any size (trap P28), and answers what it cannot
+read with a bare 400, or not at all. The hooks used are public methods of `HTTPChannel`, with one exception,
+``_respondToBadRequestAndDisconnect``, which is what it calls when it cannot read something.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+from twisted.web.http import HTTPChannel
+from twisted.web.server import Request
+from typing_extensions import override
+
+from ccproxy.errors import Kind, ProxyError
+from ccproxy.net.client import lowered
+
+if TYPE_CHECKING:
+    from ccproxy.web.site import ProxySite
+
+_LEAST_BODY_PROGRESS = 1024  # bytes that a body must bring in each period
+_LINGER_SECONDS = 2.0  # for a client that still sends to see that it was refused; a close would reset the connection
+_NO_LIMIT = 2**31
+_LONGEST_PATH = 1000
+
+
+class Phase(Enum):
+    """What a client connection is doing."""
+
+    IDLE = "idle"
+    HEADER = "header"
+    BODY = "body"
+    SERVING = "serving"
+    REFUSED = "refused"
+
+
+class ProxyChannel(HTTPChannel):
+    """A client connection: a header has to be whole in time, a body has to make progress, and draining closes it when it may.
+
+    A request that cannot be read, or is too large, is answered at once in the dialect of its path. What the client still sends is
+    dropped, for a moment, and never taken for another request.
+    """
+
+    site: ProxySite
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.phase = Phase.IDLE
+        self._target = ""
+        self._objection: ProxyError | None = None
+        self._deadline: IDelayedCall | None = None
+        self._progress = 0
+        self._header_count = self._header_size = 0
+        self._full_since: float | None = None
+
+    # The transport and the parser call
+
+    @override
+    def connectionMade(self) -> None:
+        """The client connected."""
+        config = self.site.config
+        # Ours are told apart from what is malformed, and are hit first.
+        self.maxHeaders = self.totalHeadersSize = _NO_LIMIT
+        self.MAX_LENGTH = config.max_header_bytes or _NO_LIMIT
+        super().connectionMade()
+        self.site.channels.add(self)
+
+    @override
+    def dataReceived(self, data: bytes) -> None:
+        """The client sent something; the first of it begins a header."""
+        if self.phase is Phase.REFUSED:
+            return
+        if self.phase is Phase.IDLE and data.strip(b"\r\n"):  # some clients send an empty line after a body
+            self._begin()
+        super().dataReceived(data)
+        if self.phase is Phase.BODY and self.requests[-1].content.overflown:
+            self._refuse(self._objection or _too_large())
+
+    @override
+    def lineReceived(self, line: bytes) -> None:
+        """One line of a header came."""
+        if self.phase is Phase.REFUSED:
+            return
+        if self.phase is Phase.IDLE and line:
+            self._begin()
+        if not self._target:
+            self._target = _path(line)
+        self._header_count += 1
+        self._header_size += len(line) + 2
+        config = self.site.config
+        if config.max_header_bytes and self._header_size > config.max_header_bytes:
+            self._refuse(_header_too_large("maxHeaderBytes"))
+        elif config.max_headers and self._header_count > config.max_headers + 2:  # with the first line and the last
+            self._refuse(_header_too_large("maxHeaders"))
+        else:
+            super().lineReceived(line)
+
+    @override
+    def lineLengthExceeded(self, line: bytes) -> None:
+        """A line of a header is longer than a whole header may be."""
+        self._target = self._target or _path(line)
+        self._refuse(_header_too_large("maxHeaderBytes"))
+
+    @override
+    def headerReceived(self, line: bytes) -> bool:
+        """One field of a header is whole."""
+        try:
+            return bool(super().headerReceived(line))
+        except ValueError:  # a length of thousands of digits, which Python does not read
+            self._respondToBadRequestAndDisconnect()
+            return False
+
+    @override
+    def allHeadersReceived(self) -> None:
+        """The header is whole. A body that is too large is not invited."""
+        if self.phase is Phase.REFUSED:
+            return
+        request, limit = self.requests[-1], self.site.config.max_body_bytes
+        self._objection = self.site.objection(lowered(request.requestHeaders)) if self.length != 0 else None
+        if limit and self.length is not None and self.length > limit:
+            self._refuse(self._objection or _too_large())
+            return
+        super().allHeadersReceived()
+        if self._objection is not None:
+            request.content.refuse()  # it will be a 401, whatever the body says
+        self._progress = 0
+        self._enter(Phase.BODY, self.site.config.client_body_timeout, self._body_late)
+
+    @override
+    def checkPersistence(self, request: Request, version: bytes) -> bool:
+        """Whether another request may follow on this connection: not while the daemon drains."""
+        if self.site.draining:
+            request.responseHeaders.setRawHeaders(b"Connection", [b"close"])
+            return False
+        return bool(super().checkPersistence(request, version))
+
+    @override
+    def allContentReceived(self) -> None:
+        """The body is whole."""
+        if self.phase is Phase.REFUSED:
+            return
+        self._enter(Phase.SERVING)
+        super().allContentReceived()
+
+    @override
+    def requestDone(self, request: Request) -> None:
+        """The response is whole."""
+        self._enter(Phase.IDLE)
+        super().requestDone(request)
+        if not self.persistent:
+            self.setTimeout(self.timeOut)  # for the last bytes to leave
+
+    @override
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The client is gone."""
+        self._enter(Phase.IDLE)
+        self.site.forget(self)
+        super().connectionLost(reason)
+
+    @override
+    def pauseProducing(self) -> None:
+        """The client does not keep up."""
+        if self._full_since is None:
+            self._full_since = self.site.clock.seconds()
+        super().pauseProducing()
+
+    @override
+    def resumeProducing(self) -> None:
+        """The client has read what it was sent."""
+        self._full_since = None
+        super().resumeProducing()
+
+    @override
+    def timeoutConnection(self) -> None:
+        """The client sent nothing for long; one that still reads an answer is not idle (trap P16)."""
+        stall = self.site.config.client_stall_timeout
+        if self._full_since is not None and (not stall or self.site.clock.seconds() - self._full_since < stall):
+            self.setTimeout(self.timeOut)
+        else:
+            super().timeoutConnection()
+
+    @override
+    def _respondToBadRequestAndDisconnect(self) -> None:
+        self._refuse(ProxyError(Kind.INVALID_REQUEST, "The request is not HTTP/1.1 that can be read without doubt."))
+
+    # The daemon calls
+
+    def drain(self) -> None:
+        """Close now if nothing is under way, else after the response."""
+        self.persistent = False
+        if self.phase in (Phase.IDLE, Phase.REFUSED):
+            self.loseConnection()
+
+    # The phases
+
+    def _begin(self) -> None:
+        self._target = ""
+        self._header_count = self._header_size = 0
+        self._enter(Phase.HEADER, self.site.config.client_header_timeout, self._header_late)
+
+    def _enter(self, phase: Phase, seconds: float = 0, late: Callable[[], None] = lambda: None) -> None:
+        self.phase = phase
+        if self._deadline is not None and self._deadline.active():
+            self._deadline.cancel()
+        self._deadline = self.callLater(seconds, late) if seconds else None
+
+    def _header_late(self) -> None:
+        self._refuse(ProxyError(Kind.CLIENT_TIMEOUT, "The header of the request did not come in time."))
+
+    def _body_late(self) -> None:
+        received = self.requests[-1].content.received
+        if received - self._progress < _LEAST_BODY_PROGRESS:
+            self._refuse(ProxyError(Kind.CLIENT_TIMEOUT, "The body of the request did not come in time."))
+            return
+        self._progress = received
+        self._enter(Phase.BODY, self.site.config.client_body_timeout, self._body_late)
+
+    def _refuse(self, error: ProxyError) -> None:
+        """Answer a request that never became whole, and close when the client has had time to see it."""
+        if self.phase is Phase.REFUSED:
+            return
+        body = self.site.refusal(self._target, error)
+        head = f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}\r\nConnection: close\r\n"
+        head += f"Access-Control-Allow-Origin: *\r\nX-Should-Retry: {str(error.retryable).lower()}\r\n"
+        head += f"Retry-After: {error.retry_after}\r\n" if error.retry_after is not None else ""
+        head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        assert self.transport is not None  # noqa: S101 - a deadline does not outlive its connection
+        self.transport.write(head.encode() + body)
+        self.persistent = False
+        self.clearLineBuffer()
+        self.setTimeout(None)
+        self._enter(Phase.REFUSED, _LINGER_SECONDS, self.loseConnection)
+
+
+def _path(line: bytes) -> str:
+    """The path in the first line of a request, as far as there is one."""
+    words = line[:_LONGEST_PATH].split(b" ", 2)
+    return words[1].partition(b"?")[0].decode("latin-1") if len(words) > 1 else ""
+
+
+def _too_large() -> ProxyError:
+    return ProxyError(Kind.TOO_LARGE, "The request body is larger than the limit of the proxy (maxBodyBytes).")
+
+
+def _header_too_large(limit: str) -> ProxyError:
+    return ProxyError(
+        Kind.HEADER_TOO_LARGE, f"The header of the request is larger than the limit of the proxy ({limit})."
+    )
