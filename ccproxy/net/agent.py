@@ -1,14 +1,15 @@
 """This module is the connections to the upstream: a pool, and what a connection is not allowed to do.
 
-An answer is never compressed, since a compressor holds back deltas and a small bomb becomes a large text (trap P29). A request that
-failed at once on a reused connection, before a byte of its answer, is sent once more, on a new one: the upstream had closed an idle
-connection.
+An answer is never compressed, since a compressor holds back deltas and a small bomb becomes a large text (trap P29). A kept connection
+that the upstream has closed, or is about to close, is not used again. Where that cannot be seen in time, a request that failed at once
+on a reused connection, before a byte of its answer, is sent once more, on a new one.
 """
 
 from __future__ import annotations
 
 import socket
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 from weakref import WeakSet
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -28,9 +29,12 @@ from typing_extensions import override
 from zope.interface import implementer
 
 from ccproxy.errors import Kind, ProxyError
+from ccproxy.net.dial import Dialer
+from ccproxy.net.guard import Guard
+
+_T = TypeVar("_T")
 
 _KEPT_CONNECTIONS = 1024  # a cache size, not a limit; the default of 2 makes most short requests dial anew
-_LONGEST_DIAL = 3600  # seconds; the system itself gives up earlier, but Agent's own default is sooner still
 # A dead peer is found within two minutes: while nothing is under way by probes, and else by what it does not acknowledge.
 _KEEP_ALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4, "TCP_USER_TIMEOUT": 120_000}
 _STALE_SECONDS = (
@@ -55,7 +59,10 @@ class _Leased:
     def request(self, request: object) -> Deferred[IResponse]:
         """Send one request; this is all that `Agent` asks of a connection."""
         self._sent_at = self._clock.seconds()
+        guard: Guard = self._connection.guard
+        guard.asked()
         sent: Deferred[IResponse] = self._connection.request(request)
+        sent.addBoth(_passing(guard.answered))
         return sent.addErrback(self._failed) if self._reused else sent
 
     def _failed(self, failure: Failure) -> Failure:
@@ -67,8 +74,16 @@ class _Leased:
         return failure if cancelled or worked_on else Failure(StaleConnectionError())
 
 
+def _passing(note: Callable[[], None]) -> Callable[[_T], _T]:
+    def passed(result: _T) -> _T:
+        note()
+        return result
+
+    return passed
+
+
 class _Pool(HTTPConnectionPool):
-    """A pool whose connections know whether they served before."""
+    """A pool whose connections know whether they served before, and which hands out none that is stale."""
 
     def __init__(self, reactor: IReactorTime, *, persistent: bool) -> None:
         super().__init__(reactor, persistent=persistent)
@@ -82,10 +97,13 @@ class _Pool(HTTPConnectionPool):
     @override
     def getConnection(self, key: object, endpoint: IStreamClientEndpoint) -> Deferred[Any]:
         """Take a kept connection, or open one."""
-        return super().getConnection(key, endpoint).addCallback(self._lease)
+        return super().getConnection(key, endpoint).addCallback(self._lease, key, endpoint)
 
-    def _lease(self, connection: Any) -> _Leased:  # noqa: ANN401 - Agent's protocol has no interface
+    def _lease(self, connection: Any, key: object, endpoint: IStreamClientEndpoint) -> _Leased | Deferred[Any]:  # noqa: ANN401 - Agent's protocol has no interface
         reused = connection in self._known
+        if reused and connection.guard.is_stale():
+            connection.abort()
+            return self.getConnection(key, endpoint)
         if not reused:
             _watch(connection)
         self._known.add(connection)
@@ -111,13 +129,17 @@ class UpstreamAgent:
     Args:
         reactor: Where connections are made.
         connect_timeout: Seconds until a TCP connection must stand; 0 for as long as the system tries.
+
+    Attributes:
+        connect_timeout: The same, for the connections to come.
     """
 
     def __init__(self, reactor: IReactorTime, *, connect_timeout: float) -> None:
+        self.connect_timeout = connect_timeout
         self._pool = _Pool(reactor, persistent=True)
-        seconds = connect_timeout or _LONGEST_DIAL
-        self._kept: IAgent = Agent(reactor, connectTimeout=seconds, pool=self._pool)
-        self._new: IAgent = Agent(reactor, connectTimeout=seconds, pool=_Pool(reactor, persistent=False))
+        dialer = Dialer(reactor, lambda: self.connect_timeout)
+        self._kept: IAgent = Agent.usingEndpointFactory(reactor, dialer, self._pool)
+        self._new: IAgent = Agent.usingEndpointFactory(reactor, dialer, _Pool(reactor, persistent=False))
 
     def request(
         self, method: bytes, uri: bytes, headers: Headers | None = None, bodyProducer: IBodyProducer | None = None

@@ -6,7 +6,7 @@ memory (trap P29), body producers that need extra reactor turns (trap P9), timeo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, NoReturn, TypeAlias, TypeVar
 
@@ -14,7 +14,7 @@ from attrs import frozen
 from OpenSSL import SSL
 from treq.client import HTTPClient
 from twisted.internet.defer import CancelledError, Deferred, succeed
-from twisted.internet.error import ConnectError, DNSLookupError
+from twisted.internet.error import ConnectError, ConnectionDone, ConnectionLost, DNSLookupError
 from twisted.internet.error import TimeoutError as ConnectTimeoutError
 from twisted.internet.interfaces import IConsumer, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
@@ -33,6 +33,8 @@ from zope.interface import implementer
 from ccproxy.codecs import HTTPRequest
 from ccproxy.errors import Kind, ProxyError
 from ccproxy.net.agent import IdentityAgent
+from ccproxy.net.dial import CertificateError
+from ccproxy.net.guard import HeadTooLargeError
 
 _REFUSAL_LIMIT = 64 * 1024  # bytes of an error body that are worth reading
 
@@ -231,9 +233,28 @@ def _named(error: Exception) -> ProxyError:
         case ConnectError():
             return ProxyError(Kind.UNREACHABLE, "The upstream could not be reached.", replayable=True)
         case ResponseNeverReceived(reasons=reasons) | RequestTransmissionFailed(reasons=reasons):
-            if any(reason.check(SSL.Error, VerificationError) for reason in reasons):
-                return ProxyError(
-                    Kind.UNREACHABLE, "The upstream's TLS connection could not be verified or was broken off."
-                )
-            return ProxyError(Kind.UPSTREAM, "The upstream closed the connection before it answered.")
+            return _unanswered(reasons)
+        case ResponseFailed(reasons=reasons):
+            return _half_answered(reasons)
+    return ProxyError(Kind.UPSTREAM, "The connection to the upstream failed in TLS.")
+
+
+def _unanswered(reasons: Sequence[Failure]) -> ProxyError:
+    """Nothing came."""
+    for reason in reasons:
+        if reason.check(CertificateError):
+            return ProxyError(Kind.UNREACHABLE, f"The upstream's TLS certificate {reason.getErrorMessage()}.")
+        if reason.check(VerificationError):
+            return ProxyError(Kind.UNREACHABLE, "The upstream's TLS certificate is for another name.")
+        if reason.check(SSL.Error):
+            return ProxyError(Kind.UNREACHABLE, "The upstream's TLS connection was broken off.")
+    return ProxyError(Kind.UPSTREAM, "The upstream closed the connection before it answered.")
+
+
+def _half_answered(reasons: Sequence[Failure]) -> ProxyError:
+    """The head of the answer did not become whole."""
+    if any(reason.check(HeadTooLargeError) for reason in reasons):
+        return ProxyError(Kind.UPSTREAM, "The header of the upstream's answer is larger than the proxy takes.")
+    if all(reason.check(ConnectionDone, ConnectionLost) for reason in reasons):
+        return ProxyError(Kind.UPSTREAM, "The connection to the upstream broke inside the header of its answer.")
     return ProxyError(Kind.UPSTREAM, "The upstream's answer is not HTTP that can be understood.")

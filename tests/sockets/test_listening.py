@@ -87,11 +87,11 @@ class UpstreamTLSTests(SocketTestCase):
         return await self.answered(connectProtocol(endpoint, Reader()), request(CHAT))
 
     async def test_unknown_certificate(self) -> None:
-        """A certificate that nobody vouches for is a 502 that names TLS; the upstream is told nothing."""
+        """A certificate that nobody vouches for is a 502 that says so; the upstream is told nothing."""
         answer = await self.asked()
 
         self.assertTrue(answer.startswith(b"HTTP/1.1 502 "))
-        self.assertIn(b"TLS connection could not be verified", answer)
+        self.assertIn(b"TLS certificate is signed by nobody whom this machine trusts", answer)
         self.assertEqual(len(self.simulator.requests), 0)
 
     async def test_trusted_certificate(self) -> None:

@@ -1,0 +1,140 @@
+"""This module is what is watched below HTTP: how large the head of an answer grows, and whether an idle connection is still good.
+
+twisted.web's client takes any number of header lines, does not tell what ``Keep-Alive`` said, and learns that an idle connection was closed
+only when the reactor comes to it, which may be after a request was written to it.
+"""
+
+from __future__ import annotations
+
+import re
+import select
+import socket
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory, IReactorTime, IStreamClientEndpoint
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.python.failure import Failure
+from typing_extensions import override
+from zope.interface import implementer
+
+_HEAD_LIMIT = 65536  # bytes of status line and headers, and of any 1xx before them
+_LINE_LIMIT = 16384  # bytes; twisted.web takes no more, but does not say so
+_KEEP_ALIVE = re.compile(rb"^keep-alive:[^\r\n]*?\btimeout\s*=\s*(\d{1,9})", re.IGNORECASE | re.MULTILINE)
+_END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
+_MARGIN_SECONDS = 1.0  # a request that is under way when the upstream closes is too late
+
+
+class HeadTooLargeError(Exception):
+    """The head of an answer is larger than is taken."""
+
+
+class Guard(Protocol):
+    """Hands everything on to HTTP's own protocol, and keeps watch.
+
+    Args:
+        inner: HTTP's own protocol; it gets the transport itself.
+        clock: Where the time comes from.
+    """
+
+    def __init__(self, inner: IProtocol, clock: IReactorTime) -> None:
+        self.inner = inner
+        self._clock = clock
+        self._head: bytearray | None = None
+        self._problem: Exception | None = None
+        self._keep_seconds: float | None = None
+        self._heard_at = 0.0
+
+    @override
+    def connectionMade(self) -> None:
+        """The connection stands."""
+        self._heard_at = self._clock.seconds()
+        self.inner.makeConnection(self.transport)  # type: ignore[arg-type] # a connected protocol has one
+
+    @override
+    def dataReceived(self, data: bytes) -> None:
+        """The upstream said something."""
+        self._heard_at = self._clock.seconds()
+        head = self._head
+        if head is not None:
+            head += data
+        self.inner.dataReceived(data)
+        if self._head is not None and _is_too_large(self._head):
+            self._problem, self._head = HeadTooLargeError(), None
+            self.transport.abortConnection()  # type: ignore[union-attr] # TCP and TLS transports have it
+
+    @override
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The connection is gone, and perhaps we know better than the transport why."""
+        self.inner.connectionLost(reason if self._problem is None else Failure(self._problem))
+
+    def asked(self) -> None:
+        """A request goes out: the head of an answer is next."""
+        self._head = bytearray()
+
+    def answered(self) -> None:
+        """The head of the answer is whole, or will not come."""
+        head, self._head = self._head, None
+        if head is not None:
+            end = _END_OF_HEAD.search(head)
+            found = _KEEP_ALIVE.search(head, 0, end.end() if end else len(head))
+            self._keep_seconds = float(found[1]) if found else None
+
+    def is_stale(self) -> bool:
+        """Whether the upstream has closed this idle connection, or is about to."""
+        if self._keep_seconds is not None:
+            idle = self._clock.seconds() - self._heard_at
+            if idle > max(self._keep_seconds - _MARGIN_SECONDS, self._keep_seconds / 2):
+                return True
+        return _is_readable(self.transport)
+
+
+def _is_too_large(head: bytearray) -> bool:
+    return len(head) > _HEAD_LIMIT or len(head) - head.rfind(b"\n") > _LINE_LIMIT
+
+
+def _is_readable(transport: object) -> bool:
+    """Whether something has come that the reactor has not seen: of an idle connection that can only be its end."""
+    tcp = getattr(transport, "transport", transport)  # under TLS
+    handle = tcp.getHandle() if hasattr(tcp, "getHandle") else None
+    if not isinstance(handle, socket.socket) or handle.fileno() < 0:
+        return False
+    poll = select.poll()
+    poll.register(handle, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+@implementer(IStreamClientEndpoint)
+class GuardedEndpoint:
+    """An endpoint whose connections have a `Guard` below their protocol.
+
+    Args:
+        endpoint: What connects.
+        clock: Where the time comes from.
+    """
+
+    def __init__(self, endpoint: IStreamClientEndpoint, clock: IReactorTime) -> None:
+        self._endpoint = endpoint
+        self._clock = clock
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
+        """Connect; the result is the factory's own protocol, with the guard as its attribute ``guard``."""
+        return self._endpoint.connect(_Guarding(protocolFactory, self._clock)).addCallback(_unwrapped)
+
+
+def _unwrapped(guard: IProtocol) -> IProtocol:
+    assert isinstance(guard, Guard)  # noqa: S101 - our own factory makes nothing else
+    guard.inner.guard = guard  # type: ignore[attr-defined] # our own mark on it
+    return guard.inner
+
+
+class _Guarding(Factory):
+    noisy = False
+
+    def __init__(self, inner: IProtocolFactory, clock: IReactorTime) -> None:
+        self._inner = inner
+        self._clock = clock
+
+    @override
+    def buildProtocol(self, addr: IAddress | None) -> Guard | None:
+        inner = self._inner.buildProtocol(addr)  # type: ignore[arg-type] # an endpoint knows the address
+        return None if inner is None else Guard(inner, self._clock)
