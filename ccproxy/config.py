@@ -40,35 +40,44 @@ PREFIX = "CCPROXY_"
 """How the environment variables of all settings begin."""
 
 
-def _setting(default: _T, shape: Shape, help_text: str, *short_names: str) -> _T:
+def _setting(default: _T, shape: Shape, help_text: str, *short_names: str, restart: bool = False) -> _T:
     """Declare a setting; ``short_names`` are further environment variables, weaker than the prefixed one."""
-    return field(default=default, metadata={"shape": shape, "help": help_text, "short_names": short_names})
+    metadata = {"shape": shape, "help": help_text, "short_names": short_names, "restart": restart}
+    return field(default=default, metadata=metadata)
 
 
 @frozen(kw_only=True)
 class Config:
     """All settings; a limit of time, size or number that is 0 is off."""
 
-    port: int = _setting(3000, PORT, "port to listen on", "PORT")
-    host: str = _setting("0.0.0.0", HOST, "address to listen on", "HOST")  # noqa: S104 - a server for a whole network
+    port: int = _setting(3000, PORT, "port to listen on", "PORT", restart=True)
+    host: str = _setting("0.0.0.0", HOST, "address to listen on", "HOST", restart=True)  # noqa: S104 - a server for a whole network
     listen: tuple[str, ...] = _setting(
         (),
         ENDPOINTS,
         "Twisted endpoints to listen on, in place of host and port; a list, in the environment separated by spaces",
+        restart=True,
     )
-    api_base: str = _setting("https://api.commandcode.ai", BASE_URL, "where the upstream is", "CC_API_BASE")
+    api_base: str = _setting(
+        "https://api.commandcode.ai", BASE_URL, "where the upstream is", "CC_API_BASE", restart=True
+    )
     project_slug: str = _setting("cc-proxy", HEADER, "what x-project-slug says", "PROJECT_SLUG")
     user_agent: str = _setting("", HEADER, "what User-Agent says; empty: not sent")
     zero_data_retention: bool = _setting(False, FLAG, "ask the upstream to keep nothing (x-cmd-zdr)")
     cli_version: str = _setting("", HEADER, "client version to report; empty: the one that versionUrl publishes")
     version_url: str = _setting(
-        "https://cdn.jsdelivr.net/npm/command-code/package.json", URL, "a JSON document with the current version"
+        "https://cdn.jsdelivr.net/npm/command-code/package.json",
+        URL,
+        "a JSON document with the current version",
+        restart=True,
     )
-    version_refresh_interval: float = _setting(86400.0, SECONDS, "how often versionUrl is read")
+    version_refresh_interval: float = _setting(86400.0, SECONDS, "how often versionUrl is read", restart=True)
     use_provider_models: bool = _setting(
-        True, FLAG, "fetch the model list; false: the built-in one", "CC_USE_PROVIDER_MODELS"
+        True, FLAG, "fetch the model list; false: the built-in one", "CC_USE_PROVIDER_MODELS", restart=True
     )
-    model_refresh_interval_ms: int = _setting(300_000, MILLISECONDS, "how often the model list is fetched")
+    model_refresh_interval_ms: int = _setting(
+        300_000, MILLISECONDS, "how often the model list is fetched", restart=True
+    )
     refresh_timeout: float = _setting(10.0, SECONDS, "longest time for one such refresh")
     model_aliases: tuple[tuple[str, str], ...] = _setting(
         (), ALIASES, "a JSON object: which model serves a name or a pattern such as claude-haiku-*"
@@ -81,7 +90,7 @@ class Config:
     split_think_tags: bool = _setting(False, FLAG, "take think tags in a text for reasoning")
     structured_repair: bool = _setting(True, FLAG, "ask once more for an answer that does not fit its JSON schema")
     strict: bool = _setting(False, FLAG, "refuse unknown request fields instead of ignoring them")
-    simulator: bool = _setting(False, FLAG, "answer from the built-in simulator instead of the upstream")
+    simulator: bool = _setting(False, FLAG, "answer from the built-in simulator instead of the upstream", restart=True)
 
     log_file: str = _setting("", TEXT, "file to log to besides the console; empty: console only", "LOG_FILE")
     log_level: str = _setting("info", LEVEL, "least level that is logged")
@@ -113,7 +122,10 @@ class Config:
 
 @frozen
 class Setting:
-    """One setting, as the parsers use it and the documentation shows it; its first environment variable wins."""
+    """One setting, as the parsers use it and the documentation shows it.
+
+    Its first environment variable wins. A change of one with ``restart`` has no effect on a daemon that runs.
+    """
 
     key: str
     attribute: str
@@ -121,6 +133,7 @@ class Setting:
     default: object
     shape: Shape
     help: str
+    restart: bool
 
     @property
     def unit(self) -> str:
@@ -144,6 +157,7 @@ def settings() -> Sequence[Setting]:
             default=attribute.default,
             shape=attribute.metadata["shape"],
             help=attribute.metadata["help"],
+            restart=attribute.metadata["restart"],
         )
         for attribute in fields(Config)
     )

@@ -60,8 +60,7 @@ def observer(*, log_format: str, level: str, path: str, stream: TextIO | None) -
     if log_format not in _RENDERERS:
         raise ValueError(f"no such log format: {log_format}")
     made = Observer(render=_RENDERERS[log_format], stream=stream, path=path)
-    made.set_level(level)
-    made.reopen()
+    made.configure(log_format=log_format, level=level, path=path)
     return made
 
 
@@ -108,16 +107,28 @@ class Observer:
             raise ValueError(f"no such log level: {level}")
         self._least = _LEVELS[level]
 
+    def configure(self, *, log_format: str, level: str, path: str) -> None:
+        """Change how, what and where is logged.
+
+        Raises:
+            OSError: The file cannot be opened; everything stays as it was.
+        """
+        self._open(path)
+        self._render = _RENDERERS[log_format]
+        self.set_level(level)
+
     def reopen(self) -> None:
         """Open the file anew, after it was moved away (log rotation).
 
         Raises:
             OSError: The file cannot be opened; the previous one stays in use.
         """
-        if self._path:
-            opened = FileIO(self._path, "a", opener=_open_private)
-            self.close()
-            self._file = opened
+        self._open(self._path)
+
+    def _open(self, path: str) -> None:
+        opened = FileIO(path, "a", opener=_open_private) if path else None
+        self.close()
+        self._file, self._path = opened, path
 
     def close(self) -> None:
         """Close the file; the stream belongs to the caller."""

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-import resource
 import secrets
-import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -16,20 +14,23 @@ from attrs import evolve
 from twisted.application.internet import StreamServerEndpointService
 from twisted.application.service import IService, MultiService
 from twisted.internet.endpoints import AdoptedStreamServerEndpoint, quoteStringArgument
-from twisted.logger import ILogObserver, Logger
+from twisted.logger import Logger
 from twisted.python import usage
 from twisted.web.iweb import IAgent
-from typing_extensions import override
 
 from ccproxy import __version__, logs
+from ccproxy.codecs import Upstream
 from ccproxy.config import Config, settings
+from ccproxy.daemon import ProxyDaemon
+from ccproxy.descriptors import Exhaustion, fitting
 from ccproxy.dialects import DIALECTS
 from ccproxy.loading import ConfigError, Loaded, load
 from ccproxy.net.agent import UpstreamAgent
 from ccproxy.net.client import UpstreamClient
+from ccproxy.reloading import Reloader
 from ccproxy.simulator.app import Simulator
 from ccproxy.simulator.service import SimulatorSite
-from ccproxy.startup import Daemon, StartupError, listening
+from ccproxy.startup import StartupError, listening
 from ccproxy.upkeep.catalog import Catalog
 from ccproxy.upkeep.periodic import Periodic
 from ccproxy.upkeep.release import FALLBACK_VERSION, Release
@@ -42,7 +43,8 @@ from ccproxy.web.house import House
 from ccproxy.web.site import ProxySite
 
 _ROTATION_SECONDS = 600.0  # how often sessions whose time is over are forgotten
-_OTHER_DESCRIPTORS = 64  # for the log, the listening sockets, the reactor, and name lookups
+_log = Logger()
+
 _OFFERED = ("port", "host", "api_base", "log_level", "log_format")
 
 
@@ -52,6 +54,15 @@ class Assembly(NamedTuple):
     house: House
     app: App
     site: ProxySite
+
+    def reconfigure(self, config: Config) -> None:
+        """Put other settings to work, for what begins from now on."""
+        house = self.house
+        house.config, house.upstream = config, codec(config)
+        house.admission.limit(**caps(config))
+        house.catalog.timeout = house.release.timeout = config.refresh_timeout
+        house.release.pinned = config.cli_version
+        self.site.configure(config)
 
 
 class Options(usage.Options):
@@ -104,65 +115,6 @@ class Options(usage.Options):
         return given
 
 
-class ProxyDaemon(Daemon):
-    """The daemon as a service: it brings its own log observer and its own signal handlers."""
-
-    _log = Logger()
-
-    def __init__(self, loaded: Loaded, observer: logs.Observer, reactor: Any) -> None:  # noqa: ANN401 - many interfaces
-        super().__init__()
-        self._loaded = loaded
-        self._observer = observer
-        self._reactor = reactor
-        self.drain: Drain | None = None
-
-    @override
-    def setServiceParent(self, parent: Any) -> None:
-        """Join an application; twistd chooses the log observer before it knows the options of a plugin (trap P24)."""
-        super().setServiceParent(parent)
-        if hasattr(parent, "setComponent"):
-            parent.setComponent(ILogObserver, self._observer)
-
-    @override
-    def startService(self) -> None:
-        """Start all that the daemon consists of."""
-        super().startService()
-        for warning in self._loaded.warnings:
-            self._log.warn("{warning}", warning=warning)
-        config = self._loaded.config
-        self._log.info(
-            "ccproxy {version} serves {upstream}, configured by {source}",
-            version=__version__,
-            upstream="the embedded simulator" if config.simulator else config.api_base,
-            source=self._loaded.source or "defaults, environment and options",
-        )
-        self._catch(self._reopen, signal.SIGHUP)
-        # trap P25: the reactor's own handlers, set when it starts, do nothing new the second time, and twistd would end by the signal
-        self._reactor.callWhenRunning(
-            self._reactor.callLater, 0, self._catch, self._terminate, signal.SIGTERM, signal.SIGINT
-        )
-
-    def _catch(self, react: Callable[[], None], *numbers: signal.Signals) -> None:
-        for number in numbers:
-            signal.signal(number, lambda number, frame: self._reactor.callFromThread(react))
-
-    def _reopen(self) -> None:
-        try:
-            self._observer.reopen()
-        except OSError as problem:
-            self._log.warn(
-                "the log file cannot be opened anew, and the old one stays: {problem}", problem=problem.strerror
-            )
-
-    def _terminate(self) -> None:
-        if self.running:
-            self._log.info("stopping")
-            self._reactor.stop()
-        elif self.drain is not None:
-            self._log.info("stopping at once")
-            self.drain.hurry()
-
-
 def assemble(config: Config, agent: IAgent, reactor: Any) -> Assembly:  # noqa: ANN401 - many interfaces
     """Wire the rooms together; nothing listens or runs yet.
 
@@ -171,14 +123,7 @@ def assemble(config: Config, agent: IAgent, reactor: Any) -> Assembly:  # noqa: 
         agent: What opens connections.
         reactor: The clock, and where connections are accepted.
     """
-    upstream = UPSTREAMS["commandcode"](
-        api_base=config.api_base,
-        project_slug=config.project_slug,
-        user_agent=config.user_agent,
-        environment=sys.platform,
-        zero_data_retention=config.zero_data_retention,
-        line_limit=config.max_line_bytes,
-    )
+    upstream = codec(config)
     client = UpstreamClient(agent, reactor)
     release = Release(
         client,
@@ -196,12 +141,7 @@ def assemble(config: Config, agent: IAgent, reactor: Any) -> Assembly:  # noqa: 
         timeout=config.refresh_timeout,
         clock=reactor,
     )
-    admission = Admission(
-        most=config.max_exchanges,
-        most_per_key=config.max_exchanges_per_key,
-        running_per_key=config.key_concurrency,
-        clock=reactor,
-    )
+    admission = Admission(**caps(config), clock=reactor)
     sessions = Sessions()
     house = House(
         config=config,
@@ -220,6 +160,27 @@ def assemble(config: Config, agent: IAgent, reactor: Any) -> Assembly:  # noqa: 
     return Assembly(house, app, ProxySite(app.resource(), config, app.refusal, app.objection, reactor))
 
 
+def codec(config: Config) -> Upstream:
+    """The codec towards the upstream."""
+    return UPSTREAMS["commandcode"](
+        api_base=config.api_base,
+        project_slug=config.project_slug,
+        user_agent=config.user_agent,
+        environment=sys.platform,
+        zero_data_retention=config.zero_data_retention,
+        line_limit=config.max_line_bytes,
+    )
+
+
+def caps(config: Config) -> dict[str, int]:
+    """How many exchanges there may be, as `Admission` calls it."""
+    return {
+        "most": config.max_exchanges,
+        "most_per_key": config.max_exchanges_per_key,
+        "running_per_key": config.key_concurrency,
+    }
+
+
 def upkeep(house: House) -> Iterator[Periodic]:
     """The jobs that keep a house fresh; intervals are stretched a little, so that daemons that start together do not ask together."""
     config, clock = house.config, house.clock
@@ -233,12 +194,11 @@ def upkeep(house: House) -> Iterator[Periodic]:
     yield Periodic("session rotation", rotate, _ROTATION_SECONDS, clock)
     if config.use_provider_models:
         yield Periodic("model list", house.catalog.refresh, stretched(config.model_refresh_interval_ms / 1000), clock)
-    if not config.cli_version:
-        yield Periodic("client version", house.release.refresh, stretched(config.version_refresh_interval), clock)
+    yield Periodic("client version", house.release.refresh, stretched(config.version_refresh_interval), clock)
 
 
-def embed_simulator(config: Config, daemon: MultiService, reactor: Any) -> Config:  # noqa: ANN401 - many interfaces
-    """Start a simulator beside the daemon, on a loopback port that the system chooses, and point the daemon at it."""
+def embed_simulator(daemon: MultiService, reactor: Any) -> Callable[[Config], Config]:  # noqa: ANN401 - many interfaces
+    """Start a simulator beside the daemon, on a loopback port that the system chooses; gives what points a configuration at it."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -247,14 +207,11 @@ def embed_simulator(config: Config, daemon: MultiService, reactor: Any) -> Confi
         port = taken.getsockname()[1]
     site = SimulatorSite(Simulator(reactor, remember=0).resource())
     StreamServerEndpointService(endpoint, site).setServiceParent(daemon)
-    return evolve(config, api_base=f"http://127.0.0.1:{port}", cli_version=config.cli_version or FALLBACK_VERSION)
 
+    def pointed(config: Config) -> Config:
+        return evolve(config, api_base=f"http://127.0.0.1:{port}", cli_version=config.cli_version or FALLBACK_VERSION)
 
-def fitting(config: Config) -> Config:
-    """The settings, with no more client connections than there are file descriptors for them and for the upstream's."""
-    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = max(1, (descriptors - _OTHER_DESCRIPTORS) // 2)
-    return evolve(config, max_connections=min(config.max_connections or most, most))
+    return pointed
 
 
 def endpoints(config: Config) -> Sequence[str]:
@@ -270,8 +227,11 @@ def makeService(options: Options) -> IService:
     """
     from twisted.internet import reactor
 
+    def read() -> Loaded:
+        return load(path=options["config"], environ=os.environ, options=options.settings())
+
     try:
-        loaded = load(path=options["config"], environ=os.environ, options=options.settings())
+        loaded = read()
         config = loaded.config
         observer = logs.observer(
             log_format=config.log_format, level=config.log_level, path=config.log_file, stream=sys.__stderr__
@@ -280,16 +240,38 @@ def makeService(options: Options) -> IService:
         raise StartupError(f"ccproxy: {problem}") from None
     except OSError as problem:
         raise StartupError(f"ccproxy: the log file cannot be opened: {problem}") from None
-    daemon = ProxyDaemon(loaded, observer, reactor)
-    config = fitting(config)
-    if config.simulator:
-        config = embed_simulator(config, daemon, reactor)
+    daemon = ProxyDaemon(Exhaustion(observer, reactor.seconds), lambda: greet(loaded), reactor)
+    pointed = embed_simulator(daemon, reactor) if config.simulator else lambda config: config
+    config = pointed(fitting(config))
     agent = UpstreamAgent(reactor, connect_timeout=config.connect_timeout)
-    house, app, site = assemble(config, agent, reactor)
-    for job in upkeep(house):
-        job.setServiceParent(daemon)
-    daemon.drain = Drain(app, site, house.admission, config.shutdown_grace, reactor, agent.close)
-    daemon.drain.setServiceParent(daemon)
+    assembly = assemble(config, agent, reactor)
+    house, app, site = assembly
+    jobs = list(upkeep(house))
+    drain = Drain(app, site, house.admission, config.shutdown_grace, reactor, agent.close)
+    for part in (*jobs, drain):
+        part.setServiceParent(daemon)
     for description in endpoints(config):
         listening(description, site, reactor).setServiceParent(daemon)
+
+    def apply(config: Config) -> None:
+        config = pointed(fitting(config))
+        assembly.reconfigure(config)
+        agent.connect_timeout, drain.grace = config.connect_timeout, config.shutdown_grace
+        for job in jobs:
+            job.hasten()
+
+    daemon.reload = Reloader(read, loaded, observer, apply).reload
+    daemon.hurry = drain.hurry
     return daemon
+
+
+def greet(loaded: Loaded) -> None:
+    """Say what has started, and what was odd about its configuration."""
+    for warning in loaded.warnings:
+        _log.warn("{warning}", warning=warning)
+    _log.info(
+        "ccproxy {version} serves {upstream}, configured by {source}",
+        version=__version__,
+        upstream="the embedded simulator" if loaded.config.simulator else loaded.config.api_base,
+        source=loaded.source or "defaults, environment and options",
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -43,3 +44,12 @@ class SettingsTableTests(SynchronousTestCase):
 
         for setting in settings():
             self.assertEqual(table[setting.key][2], f"{setting.help} |")
+
+    def test_restart(self) -> None:
+        """Both pages name the settings whose change takes a restart, and no others."""
+        expected = [setting.key for setting in settings() if setting.restart]
+
+        for name in ("README.md", "README_zh.md"):
+            _, _, paragraph = (ROOT / name).read_text().partition("- SIGHUP")
+            named = re.findall("`([^`]+)`", paragraph.partition("\n- ")[0])
+            self.assertEqual(named, ["logFile", *expected], name)

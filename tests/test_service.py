@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from twisted.application.service import Application, IService, IServiceCollection, MultiService, loadApplication
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.logger import ILogObserver
 from twisted.python.usage import UsageError
@@ -18,8 +19,10 @@ from zope.interface.verify import verifyObject
 
 from ccproxy import __version__
 from ccproxy.config import Config, settings
-from ccproxy.logs import Observer
-from ccproxy.service import Options, ProxyDaemon, assemble, endpoints, makeService, upkeep
+from ccproxy.daemon import ProxyDaemon
+from ccproxy.descriptors import Exhaustion
+from ccproxy.errors import ProxyError
+from ccproxy.service import Options, assemble, endpoints, makeService, upkeep
 from ccproxy.startup import StartupError
 from ccproxy.upkeep.periodic import Periodic
 from ccproxy.web.drain import Drain
@@ -150,7 +153,7 @@ class MakeServiceTests(ServiceTestCase):
 
         service = makeService(self.options("--port", "0"))
 
-        self.assertEqual([job.name for job in self.children(service, Periodic)], ["session rotation"])
+        self.assertEqual([job.name for job in self.children(service, Periodic)], ["session rotation", "client version"])
 
     def test_observer(self) -> None:
         """The daemon brings its own log observer to the application."""
@@ -158,7 +161,7 @@ class MakeServiceTests(ServiceTestCase):
 
         makeService(self.options("--log-format", "json")).setServiceParent(application)
 
-        self.assertIsInstance(application.getComponent(ILogObserver), Observer)
+        self.assertIsInstance(application.getComponent(ILogObserver), Exhaustion)
 
     def test_under_another_service(self) -> None:
         """Under a parent that is no application it is a service like any other."""
@@ -221,13 +224,28 @@ class UpkeepTests(SynchronousTestCase):
         house, _, _ = assemble(Config(**settings), Mute(), Clock())
         return [str(job.name) for job in upkeep(house)]
 
-    def test_pinned(self) -> None:
-        """A version that is pinned is not asked for."""
-        self.assertEqual(self.names(cli_version="1.2.3"), ["session rotation", "model list"])
-
     def test_built_in_models(self) -> None:
         """Without the live list nothing is fetched for it."""
         self.assertEqual(self.names(use_provider_models=False), ["session rotation", "client version"])
+
+
+class ReconfigureTests(SynchronousTestCase):
+    """Other settings for a house that is at work."""
+
+    def test_everywhere(self) -> None:
+        """Every part that keeps a setting of its own gets the new one."""
+        assembly = assemble(Config(cli_version="1.2.3"), Mute(), Clock())
+        before = assembly.house.upstream
+
+        assembly.reconfigure(Config(refresh_timeout=3, max_exchanges=1, client_idle_timeout=7, project_slug="other"))
+
+        house = assembly.house
+        self.assertEqual((house.config.project_slug, assembly.site.config.project_slug), ("other", "other"))
+        self.assertEqual((house.catalog.timeout, house.release.timeout, house.release.pinned), (3, 3, ""))
+        self.assertEqual(assembly.site.timeOut, 7)
+        self.assertIsNot(house.upstream, before)
+        self.successResultOf(Deferred.fromCoroutine(house.admission.enter("a")))
+        self.failureResultOf(Deferred.fromCoroutine(house.admission.enter("b")), ProxyError)
 
 
 class CommandTests(SynchronousTestCase):

@@ -26,6 +26,9 @@ class Catalog:
         max_age: Seconds after which the list is stale.
         timeout: Seconds for one fetch.
         clock: Where the time comes from.
+
+    Attributes:
+        timeout: The same, for the fetches to come.
     """
 
     def __init__(
@@ -41,7 +44,7 @@ class Catalog:
         self._client = client
         self._upstream = upstream
         self._live = live
-        self._timeout = timeout
+        self.timeout = timeout
         self._cached: Cached[Sequence[Model]] = Cached(self._fetch, upstream.fallback_models(), max_age, clock)
 
     async def models(self) -> Sequence[Model]:
@@ -71,7 +74,7 @@ class Catalog:
             await self._cached.refresh()
 
     async def _fetch(self) -> Sequence[Model]:
-        reply = await self._client.fetch(self._upstream.models_request(), limit=_LIMIT, seconds=self._timeout)
+        reply = await self._client.fetch(self._upstream.models_request(), limit=_LIMIT, seconds=self.timeout)
         if reply.status != 200:
             raise self._upstream.diagnose(reply.status, reply.headers, reply.body)
         return self._upstream.parse_models(reply.body)

@@ -45,10 +45,7 @@ class Periodic(Service):
     def startService(self) -> None:
         """Run the job now, and from now on."""
         super().startService()
-        if self._interval:
-            self._loop.start(self._interval, now=True)
-        else:
-            self._run()
+        self._begin()
 
     @override
     def stopService(self) -> None:
@@ -58,6 +55,20 @@ class Periodic(Service):
             self._loop.stop()
         if self._running is not None:
             self._running.cancel()
+
+    def hasten(self) -> None:
+        """Run now, unless a run is under way, and count the interval from here."""
+        if not self.running or (self._running is not None and not self._running.called):
+            return
+        if self._loop.running:
+            self._loop.stop()
+        self._begin()
+
+    def _begin(self) -> None:
+        if self._interval:
+            self._loop.start(self._interval, now=True)
+        else:
+            self._run()
 
     def _run(self) -> Deferred[None]:
         # The loop waits for what is returned here; the job's own Deferred stays ours to cancel.

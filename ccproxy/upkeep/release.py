@@ -33,6 +33,10 @@ class Release:
         max_age: Seconds after which the version is stale.
         timeout: Seconds for one fetch.
         clock: Where the time comes from.
+
+    Attributes:
+        pinned: The same, from now on.
+        timeout: The same, for the fetches to come.
     """
 
     def __init__(
@@ -40,13 +44,13 @@ class Release:
     ) -> None:
         self._client = client
         self._url = url
-        self._pinned = pinned
-        self._timeout = timeout
+        self.pinned = pinned
+        self.timeout = timeout
         self._cached = Cached(self._fetch, FALLBACK_VERSION, max_age, clock)
 
     def version(self) -> str:
         """The version to report just now; never waits."""
-        return self._pinned or self._cached.peek()
+        return self.pinned or self._cached.peek()
 
     async def refresh(self) -> None:
         """Ask for the newest version, unless it is pinned.
@@ -54,12 +58,12 @@ class Release:
         Raises:
             ProxyError: It could not be had; the old one stays.
         """
-        if not self._pinned:
+        if not self.pinned:
             await self._cached.refresh()
 
     async def _fetch(self) -> str:
         request = HTTPRequest("GET", self._url, (("Accept", "application/json"),))
-        reply = await self._client.fetch(request, limit=_LIMIT, seconds=self._timeout)
+        reply = await self._client.fetch(request, limit=_LIMIT, seconds=self.timeout)
         return _read(reply.body) if reply.status == 200 else _unusable(f"status {reply.status}")
 
 

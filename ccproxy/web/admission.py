@@ -35,12 +35,16 @@ class Admission:
 
     def __init__(self, *, most: int, most_per_key: int, running_per_key: int, clock: IReactorTime) -> None:
         self.present = 0
-        self._most = most
-        self._most_per_key = most_per_key
-        self._running_per_key = running_per_key
         self._clock = clock
         self._tenants: dict[str, _Tenant] = {}
         self._closed = False
+        self.limit(most=most, most_per_key=most_per_key, running_per_key=running_per_key)
+
+    def limit(self, *, most: int, most_per_key: int, running_per_key: int) -> None:
+        """Change the caps; how many run at once changes for a key when it has nothing under way."""
+        self._most = most
+        self._most_per_key = most_per_key
+        self._running_per_key = running_per_key
 
     def close(self) -> None:
         """Let nobody in any more: the daemon is going down."""

@@ -31,6 +31,9 @@ class Drain(Service):
         grace: Seconds that answers may take; what is left then gets a retryable error.
         clock: Where the time comes from.
         close: What is closed last.
+
+    Attributes:
+        grace: The same, for a stop to come.
     """
 
     _log = Logger()
@@ -47,7 +50,7 @@ class Drain(Service):
         self._app = app
         self._site = site
         self._admission = admission
-        self._grace = grace
+        self.grace = grace
         self._clock = clock
         self._close = close
         self._waiting: Deferred[None] | None = None
@@ -67,10 +70,10 @@ class Drain(Service):
         self._admission.close()
         if self._app.live:
             self._log.info(
-                "waiting up to {grace:g} s for {count} requests", grace=self._grace, count=len(self._app.live)
+                "waiting up to {grace:g} s for {count} requests", grace=self.grace, count=len(self._app.live)
             )
         closed = self._site.drain()
-        if not await self._wait(closed, self._grace if self._app.live else _FLUSH_SECONDS):
+        if not await self._wait(closed, self.grace if self._app.live else _FLUSH_SECONDS):
             for exchange in tuple(self._app.live):
                 exchange.abandon(ProxyError(Kind.OVERLOADED, "The proxy is shutting down; send the request again."))
             await self._wait(self._site.drain(), _FLUSH_SECONDS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from attrs import field, frozen
+from attrs import define, field
 from twisted.internet.interfaces import IReactorTime
 
 from ccproxy.codecs import Dialect, Upstream
@@ -17,9 +17,9 @@ from ccproxy.upkeep.sessions import Sessions
 from ccproxy.web.admission import Admission
 
 
-@frozen
+@define
 class House:
-    """What every exchange needs.
+    """What every exchange needs; ``config`` and ``upstream`` are replaced when the configuration is read anew.
 
     Attributes:
         config: The settings.

@@ -78,6 +78,11 @@ class ProxySite(Site):
         self._full = False
         return super().buildProtocol(addr)
 
+    def configure(self, config: Config) -> None:
+        """Change the limits; the connections that are open keep those on their headers and on their idleness."""
+        self.config = config
+        self.timeOut = config.client_idle_timeout or None
+
     def getContentFile(self, length: int | None) -> BoundedBody:
         """Where a request's body goes; ``length`` is None when it comes in chunks."""
         return BoundedBody(self.config.max_body_bytes, length)

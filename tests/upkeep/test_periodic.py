@@ -103,6 +103,30 @@ class PeriodicTests(SynchronousTestCase):
 
         self.assertEqual((during, len(self.job.runs)), (1, 2))
 
+    def test_hastened(self) -> None:
+        """A job that is hastened runs at once, and then again an interval later."""
+        self.periodic.startService()
+        self.clock.advance(50)
+
+        self.periodic.hasten()
+        at_once = len(self.job.runs)
+        self.clock.advance(59)
+        before = len(self.job.runs)
+        self.clock.advance(1)
+
+        self.assertEqual((at_once, before, len(self.job.runs)), (2, 2, 3))
+
+    def test_hastened_while_it_runs(self) -> None:
+        """A run that is under way is enough; a job that was stopped does not run."""
+        self.job.waits = True
+        self.periodic.startService()
+        self.periodic.hasten()
+        during = len(self.job.runs)
+        self.periodic.stopService()
+        self.periodic.hasten()
+
+        self.assertEqual((during, len(self.job.runs)), (1, 1))
+
     def test_survives_a_failure(self) -> None:
         """A run that fails, for a known or an unknown reason, does not end the timer."""
         self.periodic.startService()
