@@ -33,7 +33,7 @@ from zope.interface import implementer
 from ccproxy.codecs import HTTPRequest
 from ccproxy.errors import Kind, ProxyError
 from ccproxy.net.agent import IdentityAgent
-from ccproxy.net.dial import CertificateError
+from ccproxy.net.certificates import CertificateError
 from ccproxy.net.guard import HeadTooLargeError
 
 _REFUSAL_LIMIT = 64 * 1024  # bytes of an error body that are worth reading

@@ -17,7 +17,9 @@ from twisted.python.failure import Failure
 from typing_extensions import override
 from zope.interface import implementer
 
-_HEAD_LIMIT = 65536  # bytes of status line and headers, and of any 1xx before them
+from ccproxy.net.certificates import explained
+
+_HEAD_LIMIT = 65536  # bytes of status line and headers, and of any 1xx before them, and at most one read more
 _LINE_LIMIT = 16384  # bytes; twisted.web takes no more, but does not say so
 _KEEP_ALIVE = re.compile(rb"^keep-alive:[^\r\n]*?\btimeout\s*=\s*(\d{1,9})", re.IGNORECASE | re.MULTILINE)
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
@@ -54,18 +56,19 @@ class Guard(Protocol):
     def dataReceived(self, data: bytes) -> None:
         """The upstream said something."""
         self._heard_at = self._clock.seconds()
-        head = self._head
-        if head is not None:
-            head += data
+        if self._head is not None:
+            if _is_too_large(self._head):
+                self._refuse()
+                return
+            self._head += data
         self.inner.dataReceived(data)
         if self._head is not None and _is_too_large(self._head):
-            self._problem, self._head = HeadTooLargeError(), None
-            self.transport.abortConnection()  # type: ignore[union-attr] # TCP and TLS transports have it
+            self._refuse()
 
     @override
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The connection is gone, and perhaps we know better than the transport why."""
-        self.inner.connectionLost(reason if self._problem is None else Failure(self._problem))
+        self.inner.connectionLost(Failure(self._problem) if self._problem else explained(reason, self.transport))
 
     def asked(self) -> None:
         """A request goes out: the head of an answer is next."""
@@ -78,6 +81,10 @@ class Guard(Protocol):
             end = _END_OF_HEAD.search(head)
             found = _KEEP_ALIVE.search(head, 0, end.end() if end else len(head))
             self._keep_seconds = float(found[1]) if found else None
+
+    def _refuse(self) -> None:
+        self._problem, self._head = HeadTooLargeError(), None
+        self.transport.abortConnection()  # type: ignore[union-attr] # TCP and TLS transports have it
 
     def is_stale(self) -> bool:
         """Whether the upstream has closed this idle connection, or is about to."""

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
-# No credential has this form: the id goes into the log.
-_REQUEST_ID = re.compile(r"(?!user_|sk-)[0-9A-Za-z][0-9A-Za-z._-]{0,63}", re.ASCII)
+_HARMLESS_ID = re.compile(r"(?!user_|sk-)[0-9A-Za-z][0-9A-Za-z._-]{0,63}", re.ASCII)
 _SESSION_HEADERS = ("x-session-id", "x-claude-code-session-id")
 
 
@@ -20,10 +19,15 @@ def session(headers: Mapping[str, str]) -> str | None:
     return None
 
 
+def is_harmless(identifier: str) -> bool:
+    """Whether an id that somebody sent may be logged and passed on: at most 64 letters, digits and ``._-``, and not like a key."""
+    return _HARMLESS_ID.fullmatch(identifier) is not None
+
+
 def request_id(headers: Mapping[str, str]) -> str | None:
-    """The id that the client or a proxy before us gave to the request, if it is at most 64 letters, digits and ``._-``."""
+    """The id that the client or a proxy before us gave to the request, if it is harmless."""
     said = headers.get("x-request-id", "")
-    return said if _REQUEST_ID.fullmatch(said) else None
+    return said if is_harmless(said) else None
 
 
 def trace_id(headers: Mapping[str, str]) -> str | None:

@@ -6,7 +6,6 @@ here (trap P1). A client that left is neither.
 
 from __future__ import annotations
 
-import re
 from typing import TypeAlias
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -26,7 +25,7 @@ from ccproxy.stages.validated import Validated
 from ccproxy.translator import Translator
 from ccproxy.web.attempts import persist
 from ccproxy.web.body import body_of
-from ccproxy.web.caller import request_id
+from ccproxy.web.caller import is_harmless, request_id
 from ccproxy.web.house import House
 from ccproxy.web.plan import Plan, chain, plan, replan, summary
 from ccproxy.web.report import Report
@@ -34,7 +33,6 @@ from ccproxy.web.report import Report
 Answer: TypeAlias = StreamAnswer | Collector
 
 _EMPTY_SECONDS = 5.0  # so soon an empty answer has cost nothing
-_TRACE = re.compile(r"[\x21-\x7e]{1,64}")
 
 
 class Exchange:
@@ -189,7 +187,7 @@ class Exchange:
     def _trace(self, response: IResponse) -> None:
         """Pass on the upstream's own id of the request, which its support asks for."""
         trace = lowered(response.headers).get("x-trace-id", "")
-        if _TRACE.fullmatch(trace):
+        if is_harmless(trace):
             self._report.trace = trace
             if not self._request.startedWriting:
                 self._request.setHeader("x-ccproxy-upstream-trace", trace)

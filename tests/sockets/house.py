@@ -18,6 +18,7 @@ from ccproxy.net.agent import UpstreamAgent
 from ccproxy.service import Assembly, assemble
 from ccproxy.simulator.app import Simulator
 from ccproxy.simulator.service import SimulatorSite
+from ccproxy.web.site import ProxySite
 from tests.web.house import CHAT, KEY, Speech
 
 _PATIENCE_SECONDS = 10.0
@@ -65,6 +66,7 @@ class SocketTestCase(TestCase):
         self.reactor: Any = reactor
         self.clock: IReactorTime = self.reactor
         self.simulator = Simulator(self.clock)
+        self.agents: dict[ProxySite, UpstreamAgent] = {}
 
     def listening(self, port: IListeningPort) -> int:
         """The number of a port that is closed after the test."""
@@ -77,9 +79,12 @@ class SocketTestCase(TestCase):
         if api_base is None:
             site = SimulatorSite(self.simulator.resource())
             api_base = f"http://127.0.0.1:{self.listening(self.reactor.listenTCP(0, site, interface='127.0.0.1'))}"
-        agent = UpstreamAgent(self.reactor, connect_timeout=10)
+        config = Config(**{"api_base": api_base, "cli_version": "1.62.1", **settings})
+        agent = UpstreamAgent(self.reactor, connect_timeout=config.connect_timeout)
         self.addCleanup(agent.close)
-        return assemble(Config(api_base=api_base, cli_version="1.62.1", **settings), agent, self.reactor)
+        assembly = assemble(config, agent, self.reactor)
+        self.agents[assembly.site] = agent
+        return assembly
 
     async def until(self, condition: Callable[[], object], seconds: float = _PATIENCE_SECONDS) -> None:
         """Let the reactor run until something is so."""

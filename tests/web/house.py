@@ -130,7 +130,7 @@ class Client:
     @property
     def answers(self) -> list[Answer]:
         """The responses that came back, the last one perhaps in part."""
-        return list(_answers(self.received))
+        return list(answers(self.received))
 
     @property
     def answer(self) -> Answer:
@@ -272,7 +272,7 @@ class HouseTestCase(SynchronousTestCase):
         return self.daemon().connect().post(speech, model, **fields).answer
 
 
-def _answers(data: bytes) -> Iterator[Answer]:
+def answers(data: bytes) -> Iterator[Answer]:
     while data:
         head, _, rest = data.partition(b"\r\n\r\n")
         status, *lines = head.decode("latin-1").split("\r\n")

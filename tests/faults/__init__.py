@@ -1,0 +1,1 @@
+"""Tests of what the daemon does when the world around it misbehaves, on real sockets of the loopback interface."""
