@@ -129,6 +129,13 @@ class FaultTestCase(SocketTestCase):
         self.assertTrue(answer.complete, "an answer that breaks off")
         return answer
 
+    async def refused(self, reader: Reader) -> Answer:
+        """The one answer that a client has by now, or soon; the client leaves as soon as it has it."""
+        await self.until(lambda: any(answer.complete for answer in answers(reader.data)))
+        reader.transport.loseConnection()  # type: ignore[union-attr] # it was connected
+        (answer,) = answers(reader.data)
+        return answer
+
     async def suffered(
         self,
         script: Script,

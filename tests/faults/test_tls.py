@@ -59,7 +59,7 @@ class TLSTests(FaultTestCase):
         self.addCleanup(_set, "SSL_CERT_FILE", os.environ.get("SSL_CERT_FILE"))
         _set("SSL_CERT_FILE", str(trusted.resolve()))
 
-    async def refused(self, pem: bytes, says: str) -> None:
+    async def untrusted(self, pem: bytes, says: str) -> None:
         """An upstream with this certificate is a 502 that says so; nothing is sent to it."""
 
         async def ask(speech: Speech, stream: bool) -> None:
@@ -72,21 +72,21 @@ class TLSTests(FaultTestCase):
 
     async def test_unknown(self) -> None:
         """A certificate that nobody vouches for."""
-        await self.refused(self_signed("127.0.0.1"), "certificate is signed by nobody whom this machine trusts")
+        await self.untrusted(self_signed("127.0.0.1"), "certificate is signed by nobody whom this machine trusts")
 
     async def test_expired(self) -> None:
         """A certificate whose time is over."""
         pem = self_signed("127.0.0.1", days=-1)
         self.trust(pem)
 
-        await self.refused(pem, "certificate has expired")
+        await self.untrusted(pem, "certificate has expired")
 
     async def test_wrong_name(self) -> None:
         """A certificate for somebody else."""
         pem = self_signed("127.0.0.2")
         self.trust(pem)
 
-        await self.refused(pem, "certificate is for another name")
+        await self.untrusted(pem, "certificate is for another name")
 
     async def test_trusted(self) -> None:
         """A certificate that SSL_CERT_FILE vouches for is taken."""
