@@ -28,6 +28,7 @@ class DaemonProcess:
         plugin: What twistd runs.
         arguments: Further arguments.
         environ: Its environment, apart from what Python itself needs.
+        inherited: A socket that listens already and that it takes over, as systemd hands it on.
 
     Attributes:
         port: Where it listens.
@@ -35,22 +36,37 @@ class DaemonProcess:
     """
 
     def __init__(
-        self, directory: Path, *arguments: str, plugin: str = "ccproxy", environ: Mapping[str, str] | None = None
+        self,
+        directory: Path,
+        *arguments: str,
+        plugin: str = "ccproxy",
+        environ: Mapping[str, str] | None = None,
+        inherited: socket.socket | None = None,
     ) -> None:
         directory.mkdir(exist_ok=True)
-        self.port = free_port()
         self._log = directory / "daemon.log"
-        listening = ("--host", "127.0.0.1", "--port", str(self.port))
-        with self._log.open("wb") as log:
+        if inherited is None:
+            self.port = free_port()
+            command, listening = [], ["--host", "127.0.0.1", "--port", str(self.port)]
+        else:
+            self.port = inherited.getsockname()[1]
+            command, listening = _activated(inherited), ["--listen", "systemd:domain=INET:name=http"]
+        with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _TWISTD, "-n", plugin, *listening, *arguments],
+                [*command, sys.executable, "-c", _TWISTD, "-n", "--pidfile=", plugin, *listening, *arguments],
                 cwd=directory,
                 env={**environment(), "CCPROXY_CLI_VERSION": "1.62.1", **(environ or {})},
                 stdout=log,
                 stderr=log,
+                pass_fds=() if inherited is None else (inherited.fileno(),),
             )
         self.pid = self._process.pid
         self._await()
+
+    @property
+    def descriptors(self) -> int:
+        """How many file descriptors it has open."""
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
 
     @property
     def log(self) -> str:
@@ -99,6 +115,12 @@ class DaemonProcess:
         connection.getresponse().read()
         connection.close()
         return True
+
+
+def _activated(inherited: socket.socket) -> list[str]:
+    """What starts a program with a socket as its descriptor 3, as systemd does; the process id has to be the program's own."""
+    start = f'export LISTEN_FDS=1 LISTEN_FDNAMES=http LISTEN_PID=$$; exec 3<&{inherited.fileno()}; exec "$@"'
+    return ["sh", "-c", start, "sh"]
 
 
 def environment() -> dict[str, str]:

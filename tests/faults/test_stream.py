@@ -208,37 +208,37 @@ class SilenceTests(FaultTestCase):
 
     async def test_before_the_head(self) -> None:
         """Silence before the answer is a 504."""
-        await self.suffered([SILENCE], 504, "did not answer within 0.1 seconds", silence_timeout=0.1)
+        await self.suffered([SILENCE], 504, "did not answer within 0.4 seconds", silence_timeout=0.4)
 
     async def test_before_the_first_word(self) -> None:
         """Silence before the first word is a 504."""
         scripts: tuple[Script, ...] = ([CHUNKED, SILENCE], [CHUNKED + chunks(line(type="start")), SILENCE])
         for script in scripts:
-            await self.suffered(script, 504, "silent for 0.1 seconds before", silence_timeout=0.1)
+            await self.suffered(script, 504, "silent for 0.4 seconds before", silence_timeout=0.4)
 
     async def test_inside_text(self) -> None:
         """Silence inside a text is an error event after that text, or a 504."""
         await self.suffered(
             [CHUNKED + chunks(BEGINNING), SILENCE],
             504,
-            "silent for 0.1 seconds inside",
+            "silent for 0.4 seconds inside",
             text=TEXT,
-            stream_idle_timeout=0.1,
-            document_idle_timeout=0.1,
+            stream_idle_timeout=0.4,
+            document_idle_timeout=0.4,
         )
 
     async def test_while_it_thinks(self) -> None:
         """Thought is given more time than text."""
         thought = line(type="reasoning-start", id="r") + line(type="reasoning-delta", id="r", text="hm")
         rest = line(type="reasoning-end", id="r") + BEGINNING + END
-        script: Script = [CHUNKED + chunks(thought), Wait(0.3), chunks(rest, last=True)]
+        script: Script = [CHUNKED + chunks(thought), Wait(0.6), chunks(rest, last=True)]
 
-        await self.survived(script, stream_idle_timeout=0.1, document_idle_timeout=0.1)
+        await self.survived(script, stream_idle_timeout=0.4, document_idle_timeout=0.4)
         await self.suffered(
             [CHUNKED + chunks(line(type="start")), Wait(0.05), chunks(line(type="start-step")), SILENCE],
             504,
             "silent",
-            silence_timeout=0.1,
+            silence_timeout=0.4,
         )
 
     async def test_after_the_finish(self) -> None:
@@ -249,7 +249,7 @@ class SilenceTests(FaultTestCase):
         """A refusal whose body never ends is given up."""
         script: Script = [head("content-length: 1000", status="400 Bad Request") + b'{"error":', SILENCE]
 
-        await self.suffered(script, 504, "did not answer within 0.1 seconds", silence_timeout=0.1)
+        await self.suffered(script, 504, "did not answer within 0.4 seconds", silence_timeout=0.4)
 
     async def test_trickle(self) -> None:
         """An upstream that says a little now and then is never cut, however long it takes."""
@@ -261,9 +261,9 @@ class SilenceTests(FaultTestCase):
         await self.survived(
             [*steps, chunks(END, last=True)],
             TEXT + "".join(f" {number}" for number in range(12)),
-            stream_idle_timeout=0.2,
-            document_idle_timeout=0.2,
-            silence_timeout=0.2,
+            stream_idle_timeout=0.4,
+            document_idle_timeout=0.4,
+            silence_timeout=0.4,
         )
 
     async def test_client_that_leaves(self) -> None:

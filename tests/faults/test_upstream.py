@@ -143,7 +143,7 @@ class FramingTests(FaultTestCase):
     async def test_unfinished_head(self) -> None:
         """A head that never becomes whole is a 504, however it dribbles."""
         script = [head("x: y")[:-2], *dribbled(b"z: " + b"y" * 100, 0.05)]
-        await self.suffered(script, 504, "did not answer within 0.2 seconds", silence_timeout=0.2)
+        await self.suffered(script, 504, "did not answer within 0.4 seconds", silence_timeout=0.4)
 
     async def test_huge_head(self) -> None:
         """A head without end is cut off, be it many lines or one."""
