@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Mapping
-from typing import TypeGuard
+from typing import Final, TypeGuard
+
+_MOST_ITEMS: Final = 100  # of a list, whatever a schema wants
 
 
 def arguments_for(schema: Mapping[str, object]) -> dict[str, object]:
@@ -56,7 +58,7 @@ def _typed(schema: Mapping[str, object]) -> object:
             return None
         case "array":
             least = schema.get("minItems", 0)
-            return [_value(schema.get("items"))] * (least if isinstance(least, int) else 0)
+            return [_value(schema.get("items"))] * (min(least, _MOST_ITEMS) if isinstance(least, int) else 0)
         case "object":
             return arguments_for(schema)
         case _:

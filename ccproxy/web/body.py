@@ -72,4 +72,5 @@ def body_of(request: Request) -> bytes:
     body: bytes = content.read() if content is not None else b""
     if isinstance(content, BoundedBody):
         content.forget()
-    return plain(body, ",".join(request.requestHeaders.getRawHeaders("content-encoding", [])), limit)
+    codings = b",".join(request.requestHeaders.getRawHeaders(b"content-encoding", []))
+    return plain(body, codings.decode("latin-1"), limit)

@@ -47,7 +47,7 @@ class ProxyRequest(Request):
         return b"ccproxy"
 
     def _preflight(self) -> None:
-        asked = self.getHeader("access-control-request-headers") or ""
+        asked = (self.getHeader(b"access-control-request-headers") or b"").decode("latin-1")
         names = [name.strip() for name in asked.split(",")]
         allowed = dict.fromkeys((*_ALLOWED_HEADERS, *(name for name in names if _HEADER_NAME.fullmatch(name))))
         self.setResponseCode(204)

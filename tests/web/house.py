@@ -273,6 +273,7 @@ class HouseTestCase(SynchronousTestCase):
 
 
 def answers(data: bytes) -> Iterator[Answer]:
+    """The responses that bytes consist of, the last one perhaps in part."""
     while data:
         head, _, rest = data.partition(b"\r\n\r\n")
         status, *lines = head.decode("latin-1").split("\r\n")

@@ -47,6 +47,15 @@ class CodingTests(HouseTestCase):
         self.assertEqual((answer.status, answer.error["type"]), (400, "invalid_request_error"))
         self.assertIn("Content-Encoding", answer.error["message"])
 
+    def test_odd_header(self) -> None:
+        """A header that is no text is a 400, not a bug."""
+        head = f"POST {CHAT.path} HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {KEY}\r\ncontent-length: 2\r\n".encode()
+
+        answer = self.daemon().connect().send(head + b"content-encoding: \xff\r\n\r\n{}").answer
+
+        self.assertEqual(answer.status, 400)
+        self.assertIn("Content-Encoding", answer.error["message"])
+
     def test_damaged(self) -> None:
         """A body that is not in its coding is a 400, not a bug."""
         answer = self.posted(b"{}", "gzip")

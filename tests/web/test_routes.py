@@ -258,6 +258,15 @@ class CarriedTests(RoutesTestCase):
         for path in ("/v1/models", "/nothing", "*"):
             self.assertEqual(self.got(path, method="OPTIONS").status, 204, path)
 
+    def test_odd_preflight(self) -> None:
+        """A preflight that asks for what is no text is answered like any other."""
+        request = b"OPTIONS /v1/messages HTTP/1.1\r\nhost: a\r\naccess-control-request-headers: x-a, \xff\r\n\r\n"
+
+        answer = self.daemon().connect().send(request).answer
+
+        self.assertEqual(answer.status, 204)
+        self.assertIn("x-a", answer.headers["access-control-allow-headers"])
+
     def test_stream_headers(self) -> None:
         """A stream tells every cache and buffer on its way to keep out of it."""
         for speech in SPEECHES:

@@ -70,7 +70,11 @@ class Records:
         """Take the next bytes, cut anywhere, and say what they complete."""
         events: list[Event] = []
         if not self._over:
+            skipped = self._splitter.skipped
             self._block(self._splitter.feed(data), events)
+            if self._dropped_step and self._splitter.skipped > skipped:  # it is what follows the lines that were read
+                self._last_step = None
+            self._dropped_step = False
         return events
 
     def end(self) -> list[Event]:
@@ -101,9 +105,6 @@ class Records:
         if self._splitter.overflowed:
             message = "The upstream sent a line that is larger than the limit."
             self._end_with(events, Failed(ProxyError(Kind.UPSTREAM, message), usage.total(self._steps)))
-        if self._dropped_step:  # the splitter saw it before the lines that come before it were read
-            self._dropped_step = False
-            self._last_step = None
 
     def _lines(self, block: bytes, events: list[Event]) -> None:
         records = self._reader.block(block)

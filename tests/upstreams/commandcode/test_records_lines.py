@@ -126,6 +126,22 @@ class LimitTests(SynchronousTestCase):
         for stream in ([echo + TEXT], [echo, TEXT], [echo[place : place + 100] for place in range(0, len(echo), 100)]):
             self.assertEqual(decoded(*stream, TEXT, FINISH, limit=500)[-1], Finished(FinishReason.STOP, SPENT))
 
+    def test_unneeded_before_a_last_step(self) -> None:
+        """A long line that is not needed undoes no step that comes after it, however they are cut."""
+        echo = record("start-step", request={"body": "x" * 1000})
+        for stream in ([echo + TEXT + STEP], [echo, TEXT, STEP], [echo[:600], echo[600:] + TEXT + STEP]):
+            self.assertEqual(decoded(*stream, limit=500)[-1], Finished(FinishReason.STOP, SPENT))
+
+    def test_unneeded_after_a_step(self) -> None:
+        """A new step that was dropped unread undoes the one before it."""
+        echo = record("start-step", request={"body": "x" * 1000})
+        for stream in (
+            [TEXT + STEP + echo[:600], echo[600:]],
+            [TEXT, STEP, echo[:600], echo[600:]],
+            [TEXT + STEP + echo],
+        ):
+            self.assertIsInstance(decoded(*stream, limit=500)[-1], Failed)
+
     def test_no_limit(self) -> None:
         """A limit of 0 is none."""
         self.assertEqual(before_finish(record("text-delta", text="x" * 100_000)), [TextDelta("x" * 100_000)])
