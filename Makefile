@@ -5,7 +5,7 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat
 PURE := ccproxy/aliases.py,ccproxy/codecs.py,ccproxy/codings.py,ccproxy/config.py,ccproxy/doors.py,ccproxy/errors.py,ccproxy/estimate.py,ccproxy/events.py,ccproxy/fields.py,ccproxy/framing.py,ccproxy/loading.py,ccproxy/openai.py,ccproxy/patterns.py,ccproxy/prompt.py,ccproxy/schemas.py,ccproxy/seal.py,ccproxy/shapes.py,ccproxy/structured.py,ccproxy/tools.py,ccproxy/translator.py,ccproxy/dialects/*,ccproxy/stages/*,ccproxy/upstreams/*
 
-.PHONY: demo test serve dev lint clients package clean
+.PHONY: demo test serve dev lint clients fuzz package clean
 
 demo: .venv/installed
 	$(BIN)/ccproxy demo
@@ -30,6 +30,12 @@ lint: .venv/installed-dev
 # Real clients, installed into a cache of their own, against the daemon on its simulator.
 clients: .venv/installed
 	$(PYTHON) clients/run.py
+
+# Longer than the suite: twenty thousand requests that are nearly right, and a while of atheris for each target.
+fuzz: .venv/installed-fuzz
+	FUZZ_REQUESTS=20000 FUZZ_SEED=$$(date +%s) $(BIN)/python -m twisted.trial --reporter=text tests.fuzz.test_requests
+	$(BIN)/python -m tests.fuzz framing -max_total_time=180
+	$(BIN)/python -m tests.fuzz records -max_total_time=180
 
 # The wheel, in an environment of its own: is everything in it, and does twistd find the plugins?
 package: .venv/created
@@ -58,3 +64,7 @@ clean:
 .venv/installed-dev: .venv/created pyproject.toml setup.cfg
 	$(INSTALL) -e '.[dev]'
 	touch $@ .venv/installed .venv/installed-test
+
+.venv/installed-fuzz: .venv/installed-test
+	$(INSTALL) -e '.[fuzz]'
+	touch $@
