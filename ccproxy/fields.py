@@ -17,6 +17,8 @@ from ccproxy.prompt import Image
 
 _T = TypeVar("_T", str, bool, list[Any], dict[str, Any])
 _TYPE_NAMES = {str: "a string", bool: "true or false", list: "an array", dict: "an object"}
+_STRUCTURE = (b"[", b"{", b",")
+_MOST_STRUCTURE = 1_000_000  # those in texts included, as much as millions of tokens have; each value takes up to 100 times its length
 _LONGEST_MODEL_ID = 256
 _LONGEST_SEQUENCE = 1000
 _MOST_SEQUENCES = 64
@@ -32,8 +34,13 @@ def body(data: bytes) -> Fields:
     """Read a request body, which has to be a JSON object.
 
     Raises:
-        ProxyError: `Kind.INVALID_REQUEST`.
+        ProxyError: `Kind.INVALID_REQUEST`; `Kind.TOO_LARGE` when it would take a multiple of its size in memory.
     """
+    if sum(map(data.count, _STRUCTURE)) > _MOST_STRUCTURE:
+        message = (
+            f"The request body has more than {_MOST_STRUCTURE:,} brackets, braces and commas: no conversation does."
+        )
+        raise ProxyError(Kind.TOO_LARGE, message)
     try:
         value = loads(data)
     except MalformedJSONError as error:

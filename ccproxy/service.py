@@ -16,6 +16,7 @@ from twisted.application.service import IService, MultiService
 from twisted.internet.endpoints import AdoptedStreamServerEndpoint, quoteStringArgument
 from twisted.logger import Logger
 from twisted.python import usage
+from twisted.python.threadpool import ThreadPool
 from twisted.web.iweb import IAgent
 
 from ccproxy import __version__, logs
@@ -40,6 +41,7 @@ from ccproxy.web.admission import Admission
 from ccproxy.web.app import App
 from ccproxy.web.drain import Drain
 from ccproxy.web.house import House
+from ccproxy.web.offload import Offload, at_once, beside
 from ccproxy.web.site import ProxySite
 
 _ROTATION_SECONDS = 600.0  # how often sessions whose time is over are forgotten
@@ -115,13 +117,14 @@ class Options(usage.Options):
         return given
 
 
-def assemble(config: Config, agent: IAgent, reactor: Any) -> Assembly:  # noqa: ANN401 - many interfaces
+def assemble(config: Config, agent: IAgent, reactor: Any, offload: Offload = at_once) -> Assembly:  # noqa: ANN401 - many interfaces
     """Wire the rooms together; nothing listens or runs yet.
 
     Args:
         config: The settings.
         agent: What opens connections.
         reactor: The clock, and where connections are accepted.
+        offload: Where large requests are read.
     """
     upstream = codec(config)
     client = UpstreamClient(agent, reactor)
@@ -155,6 +158,7 @@ def assemble(config: Config, agent: IAgent, reactor: Any) -> Assembly:  # noqa: 
         token=secrets.token_hex,
         random=random.random,
         dialects=DIALECTS,
+        offload=offload,
     )
     app = App(DIALECTS, house)
     return Assembly(house, app, ProxySite(app.resource(), config, app.refusal, app.objection, reactor))
@@ -214,6 +218,14 @@ def embed_simulator(daemon: MultiService, reactor: Any) -> Callable[[Config], Co
     return pointed
 
 
+def reading_room(reactor: Any) -> ThreadPool:  # noqa: ANN401 - many interfaces
+    """The one thread that reads large requests, as long as the reactor runs; more would only take turns with it."""
+    pool = ThreadPool(0, 1, "reading")
+    reactor.callWhenRunning(pool.start)
+    reactor.addSystemEventTrigger("during", "shutdown", pool.stop)
+    return pool
+
+
 def endpoints(config: Config) -> Sequence[str]:
     """Where to listen: the endpoints that were named, or else host and port."""
     return config.listen or (f"tcp:{config.port}:interface={quoteStringArgument(config.host)}",)
@@ -225,7 +237,9 @@ def makeService(options: Options) -> IService:
     Raises:
         StartupError: One of them is wrong; the line says which, and where.
     """
-    from twisted.internet import reactor
+    from twisted.internet import reactor as running
+
+    reactor: Any = running
 
     def read() -> Loaded:
         return load(path=options["config"], environ=os.environ, options=options.settings())
@@ -244,7 +258,7 @@ def makeService(options: Options) -> IService:
     pointed = embed_simulator(daemon, reactor) if config.simulator else lambda config: config
     config = pointed(fitting(config))
     agent = UpstreamAgent(reactor, connect_timeout=config.connect_timeout)
-    assembly = assemble(config, agent, reactor)
+    assembly = assemble(config, agent, reactor, beside(reactor, reading_room(reactor)))
     house, app, site = assembly
     jobs = list(upkeep(house))
     drain = Drain(app, site, house.admission, config.shutdown_grace, reactor, agent.close)

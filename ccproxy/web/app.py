@@ -100,12 +100,20 @@ class App:
 
         return serve
 
-    def _counting(self, dialect: Dialect, counter: TokenCounter) -> Callable[[Request], bytes]:
-        def count(request: Request) -> bytes:
-            self._house.upstream.credential(lowered(request.requestHeaders))
-            prompt = read(body_of(request), dialect, self._dialects)
-            model = resolve(prompt.model, self._house.config.model_aliases, self._house.catalog.ids())
-            return _json(request, counter.answer(self._house.corrections.corrected(model, estimate(prompt))))
+    def _counting(
+        self, dialect: Dialect, counter: TokenCounter
+    ) -> Callable[[Request], Coroutine[Deferred[Any], Any, bytes]]:
+        async def count(request: Request) -> bytes:
+            house = self._house
+            house.upstream.credential(lowered(request.requestHeaders))
+            body = body_of(request)
+
+            def counted() -> int:
+                prompt = read(body.plain(), dialect, self._dialects)
+                model = resolve(prompt.model, house.config.model_aliases, house.catalog.ids())
+                return house.corrections.corrected(model, estimate(prompt))
+
+            return _json(request, counter.answer(await house.offload(counted, body.weight)))
 
         return count
 

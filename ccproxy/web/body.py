@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from io import BytesIO
 
+from attrs import frozen
 from twisted.web.server import Request
 from typing_extensions import override
 
 from ccproxy.codings import plain
 from ccproxy.errors import Kind, ProxyError
+
+_PACKED = 1000  # how much smaller a body may have become
 
 
 class BoundedBody(BytesIO):
@@ -58,19 +61,47 @@ class BoundedBody(BytesIO):
         return len(data) if self._too_large else super().write(data)
 
 
-def body_of(request: Request) -> bytes:
-    """The whole body of a request, without the codings that the client put on it.
+@frozen
+class Body:
+    """The body of a request as it came.
+
+    Attributes:
+        data: Its bytes.
+        codings: The codings that the client put on it, as ``Content-Encoding`` names them.
+        limit: The most bytes that may come out of them; 0 for any number.
+    """
+
+    data: bytes
+    codings: str
+    limit: int
+
+    @property
+    def weight(self) -> int:
+        """How many bytes there may be to read."""
+        return len(self.data) * (_PACKED if self.codings else 1)
+
+    def plain(self) -> bytes:
+        """The body without its codings.
+
+        Raises:
+            ProxyError: It cannot be decompressed, or is beyond the limit then.
+        """
+        return plain(self.data, self.codings, self.limit)
+
+
+def body_of(request: Request) -> Body:
+    """The whole body of a request.
 
     Raises:
-        ProxyError: It is beyond the limit, as it came or decompressed, or it cannot be decompressed.
+        ProxyError: It is beyond the limit as it came.
     """
     content, limit = request.content, 0
     if isinstance(content, BoundedBody):
         limit = content.limit
         if content.too_large:
             raise ProxyError(Kind.TOO_LARGE, "The request body is larger than the limit of the proxy (maxBodyBytes).")
-    body: bytes = content.read() if content is not None else b""
+    data: bytes = content.read() if content is not None else b""
     if isinstance(content, BoundedBody):
         content.forget()
     codings = b",".join(request.requestHeaders.getRawHeaders(b"content-encoding", []))
-    return plain(body, codings.decode("latin-1"), limit)
+    return Body(data, codings.decode("latin-1"), limit)

@@ -13,7 +13,7 @@ from twisted.logger import Logger
 from twisted.web.iweb import IResponse
 from twisted.web.server import Request
 
-from ccproxy.codecs import Dialect, Encoder
+from ccproxy.codecs import Dialect, Encoder, Key
 from ccproxy.config import Config
 from ccproxy.errors import Kind, ProxyError
 from ccproxy.events import Failed, Finished, Usage
@@ -24,10 +24,10 @@ from ccproxy.net.relay import ClientStalledError, Relay
 from ccproxy.stages.validated import Validated
 from ccproxy.translator import Translator
 from ccproxy.web.attempts import persist
-from ccproxy.web.body import body_of
+from ccproxy.web.body import Body, body_of
 from ccproxy.web.caller import is_harmless, request_id
 from ccproxy.web.house import House
-from ccproxy.web.plan import Plan, chain, plan, replan, summary
+from ccproxy.web.plan import Plan, chain, identify, plan, replan, summary
 from ccproxy.web.report import Report
 
 Answer: TypeAlias = StreamAnswer | Collector
@@ -108,12 +108,18 @@ class Exchange:
         key = self._house.upstream.credential(self._headers)
         async with self._house.admission.place(key):
             body = body_of(self._request)
-            planned = plan(self._house, self._dialect, self._headers, body, key, self._id)
+            planned = await self._planned(body, key)
             self._report.model = planned.turn.model
             self._encoder = self._dialect.encoder(planned.turn, stream=planned.prompt.stream)
             self._answer = self._begin(planned, self._encoder)
             ended = await self._ask(planned)
         return self._end(ended)
+
+    async def _planned(self, body: Body, key: Key) -> Plan:
+        identity = identify(self._house, self._headers, key)
+        return await self._house.offload(
+            lambda: plan(self._house, self._dialect, body, identity, self._id), body.weight
+        )
 
     def _begin(self, planned: Plan, encoder: Encoder) -> Answer:
         if not planned.prompt.stream:

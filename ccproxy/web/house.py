@@ -15,6 +15,7 @@ from ccproxy.upkeep.catalog import Catalog
 from ccproxy.upkeep.release import Release
 from ccproxy.upkeep.sessions import Sessions
 from ccproxy.web.admission import Admission
+from ccproxy.web.offload import Offload, at_once
 
 
 @define
@@ -34,6 +35,7 @@ class House:
         random: Makes a random number from 0 to 1.
         corrections: What was learned of the upstream's token counts.
         dialects: What a body may be written in, whatever its path.
+        offload: Where large requests are read.
     """
 
     config: Config
@@ -48,3 +50,4 @@ class House:
     random: Callable[[], float]
     corrections: Corrections = field(factory=Corrections)
     dialects: Sequence[Dialect] = ()
+    offload: Offload = at_once

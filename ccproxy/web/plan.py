@@ -27,6 +27,7 @@ from ccproxy.stages.tool_names import RestoreNames, aliased
 from ccproxy.stages.validated import Validated
 from ccproxy.structured import repair
 from ccproxy.web import caller
+from ccproxy.web.body import Body
 from ccproxy.web.house import House
 
 _LONGEST_PROSE = 1024 * 1024  # characters that are held before a document begins
@@ -66,27 +67,39 @@ class Chain:
     check: Validated | None
 
 
-def plan(house: House, dialect: Dialect, headers: Mapping[str, str], body: bytes, key: Key, exchange_id: str) -> Plan:
-    """Read a request and say it again in the upstream's language.
+def identify(house: House, headers: Mapping[str, str], key: Key) -> Identity:
+    """Who asks, by lower-cased headers and key."""
+    now = house.clock.seconds()
+    return Identity(
+        key=key,
+        session=caller.session(headers) or house.sessions.of(key, now),
+        version=house.release.version(),
+        trace_id=caller.trace_id(headers) or house.token(16),
+        span_id=house.token(8),
+        date=datetime.fromtimestamp(now, timezone.utc).strftime("%Y-%m-%d"),
+        zero_data_retention=caller.wants_no_retention(headers),
+    )
+
+
+def plan(house: House, dialect: Dialect, body: Body, identity: Identity, exchange_id: str) -> Plan:
+    """Read a request and say it again in the upstream's language; changes nothing, so that it may run in any thread.
 
     Args:
         house: What is known of the daemon and the upstream.
         dialect: The language of the request.
-        headers: Its headers, with lower-case names.
         body: Its body.
-        key: Its caller's key.
+        identity: Who asks.
         exchange_id: A random id.
 
     Raises:
         ProxyError: `Kind.INVALID_REQUEST`, and where.
     """
-    seal = Seal(key)
-    asked = read(body, dialect, house.dialects)
+    seal = Seal(identity.key)
+    asked = read(body.plain(), dialect, house.dialects)
     _check_strictness(asked, house.config)
     view = evolve(asked.view, reasoning=asked.view.reasoning and not _is(house.config, asked, "off"))
     model = resolve(asked.model, house.config.model_aliases, house.catalog.ids())
     prompt, names = aliased(seal.unsealed(evolve(asked, model=model, view=view)))
-    identity = _identity(house, headers, key)
     request = house.upstream.generate(prompt, identity)
     # Only a dialect that tells counts beforehand is worth the work of counting, and only from its turns is learned.
     estimated = estimate(prompt) if dialect.counter else None
@@ -157,16 +170,3 @@ def _check_strictness(prompt: Prompt, config: Config) -> None:
 def _is(config: Config, prompt: Prompt, *styles: str) -> bool:
     """Whether the operator's style of reasoning applies to this answer and is one of these."""
     return prompt.view.styled and config.reasoning_style in styles
-
-
-def _identity(house: House, headers: Mapping[str, str], key: Key) -> Identity:
-    now = house.clock.seconds()
-    return Identity(
-        key=key,
-        session=caller.session(headers) or house.sessions.of(key, now),
-        version=house.release.version(),
-        trace_id=caller.trace_id(headers) or house.token(16),
-        span_id=house.token(8),
-        date=datetime.fromtimestamp(now, timezone.utc).strftime("%Y-%m-%d"),
-        zero_data_retention=caller.wants_no_retention(headers),
-    )
