@@ -44,6 +44,7 @@ from ccproxy.web.house import House
 from ccproxy.web.offload import Offload, at_once, beside
 from ccproxy.web.site import ProxySite
 
+_BACKLOG = 1024  # of connections that wait to be accepted; with 50, the default, a burst waits for seconds
 _ROTATION_SECONDS = 600.0  # how often sessions whose time is over are forgotten
 _log = Logger()
 
@@ -228,7 +229,7 @@ def reading_room(reactor: Any) -> ThreadPool:  # noqa: ANN401 - many interfaces
 
 def endpoints(config: Config) -> Sequence[str]:
     """Where to listen: the endpoints that were named, or else host and port."""
-    return config.listen or (f"tcp:{config.port}:interface={quoteStringArgument(config.host)}",)
+    return config.listen or (f"tcp:{config.port}:interface={quoteStringArgument(config.host)}:backlog={_BACKLOG}",)
 
 
 def makeService(options: Options) -> IService:

@@ -112,11 +112,11 @@ class EndpointsTests(SynchronousTestCase):
 
     def test_default(self) -> None:
         """By default on port 3000 of every interface."""
-        self.assertEqual(endpoints(Config()), ("tcp:3000:interface=0.0.0.0",))
+        self.assertEqual(endpoints(Config()), ("tcp:3000:interface=0.0.0.0:backlog=1024",))
 
     def test_host_and_port(self) -> None:
         """Host and port are one TCP endpoint; an address with colons is quoted."""
-        self.assertEqual(endpoints(Config(host="::1", port=3050)), (r"tcp:3050:interface=\:\:1",))
+        self.assertEqual(endpoints(Config(host="::1", port=3050)), (r"tcp:3050:interface=\:\:1:backlog=1024",))
 
     def test_listen(self) -> None:
         """Named endpoints replace host and port."""

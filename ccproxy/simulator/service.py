@@ -56,6 +56,6 @@ def makeService(options: Options) -> Daemon:
         raise StartupError(f"ccproxy-simulator: --transcripts: no directory at {directory!r}")
     simulator = Simulator(reactor, transcripts=transcripts, remember=0)
     service = Daemon()
-    endpoint = f"tcp:{port}:interface={quoteStringArgument(host)}"
+    endpoint = f"tcp:{port}:interface={quoteStringArgument(host)}:backlog=1024"
     listening(endpoint, SimulatorSite(simulator.resource()), reactor).setServiceParent(service)
     return service
