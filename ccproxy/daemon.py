@@ -34,6 +34,7 @@ class ProxyDaemon(Daemon):
         self._observer = observer
         self._greeting = greeting
         self._reactor = reactor
+        self._stopping = False
 
     @override
     def setServiceParent(self, parent: Any) -> None:
@@ -58,7 +59,8 @@ class ProxyDaemon(Daemon):
             signal.signal(number, lambda number, frame: self._reactor.callFromThread(react))
 
     def _terminate(self) -> None:
-        if self.running:
+        if not self._stopping:
+            self._stopping = True
             self._log.info("stopping")
             self._reactor.stop()
         else:

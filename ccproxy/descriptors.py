@@ -10,7 +10,6 @@ import resource
 from collections.abc import Callable
 
 from attrs import evolve
-from twisted.internet.tcp import Port
 from twisted.logger import ILogObserver, LogEvent, Logger
 from zope.interface import implementer
 
@@ -19,7 +18,7 @@ from ccproxy.config import Config
 _OTHER_DESCRIPTORS = 64  # for the log, the listening sockets, the reactor, and name lookups
 _MANY = 1_048_576  # where no number of connections is named
 _QUIET_SECONDS = 60.0
-_ACCEPTING = f"{Port.__module__}.{Port.__qualname__}"
+_ACCEPTING = ("twisted.internet.tcp.Port", "twisted.internet.unix.Port")
 _RESERVING = "twisted.internet.tcp._FileDescriptorReservation"
 
 
@@ -71,9 +70,8 @@ class Exhaustion:
 
 
 def _is_about_descriptors(event: LogEvent) -> bool:
+    namespace = str(event.get("log_namespace"))
+    if namespace == _RESERVING:
+        return True
     words = str(event.get("log_format") or "")
-    match event.get("log_namespace"):
-        case namespace if namespace == _ACCEPTING:
-            return "EMFILE" in words or words.startswith("Could not accept new connection")
-        case namespace:
-            return namespace == _RESERVING
+    return namespace in _ACCEPTING and ("EMFILE" in words or event.get("acceptError") in ("EMFILE", "ENFILE"))

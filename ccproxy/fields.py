@@ -18,7 +18,8 @@ from ccproxy.prompt import Image
 _T = TypeVar("_T", str, bool, list[Any], dict[str, Any])
 _TYPE_NAMES = {str: "a string", bool: "true or false", list: "an array", dict: "an object"}
 _STRUCTURE = (b"[", b"{", b",")
-_MOST_STRUCTURE = 1_000_000  # those in texts included, as much as millions of tokens have; each value takes up to 100 times its length
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_MOST_VALUES = 250_000  # each may take thirty times its length in memory, and all are made without a pause
 _LONGEST_MODEL_ID = 256
 _LONGEST_SEQUENCE = 1000
 _MOST_SEQUENCES = 64
@@ -36,10 +37,8 @@ def body(data: bytes) -> Fields:
     Raises:
         ProxyError: `Kind.INVALID_REQUEST`; `Kind.TOO_LARGE` when it would take a multiple of its size in memory.
     """
-    if sum(map(data.count, _STRUCTURE)) > _MOST_STRUCTURE:
-        message = (
-            f"The request body has more than {_MOST_STRUCTURE:,} brackets, braces and commas: no conversation does."
-        )
+    if _has_too_many_values(data):
+        message = f"The request body has more than {_MOST_VALUES:,} values: no conversation does."
         raise ProxyError(Kind.TOO_LARGE, message)
     try:
         value = loads(data)
@@ -48,6 +47,19 @@ def body(data: bytes) -> Fields:
     if not isinstance(value, dict):
         raise invalid("The request body has to be a JSON object.", "")
     return Fields(value, "")
+
+
+def _has_too_many_values(data: bytes) -> bool:
+    """Whether there are more values than any request needs; what stands in a text is none."""
+    if sum(map(data.count, _STRUCTURE)) <= _MOST_VALUES:
+        return False
+    count, start = 0, 0
+    for text in _STRING.finditer(data):
+        count += sum(data.count(mark, start, text.start()) for mark in _STRUCTURE)
+        if count > _MOST_VALUES:
+            return True
+        start = text.end()
+    return count + sum(data.count(mark, start) for mark in _STRUCTURE) > _MOST_VALUES
 
 
 def model_of(body: Fields) -> str:

@@ -16,7 +16,6 @@ from twisted.application.service import IService, MultiService
 from twisted.internet.endpoints import AdoptedStreamServerEndpoint, quoteStringArgument
 from twisted.logger import Logger
 from twisted.python import usage
-from twisted.python.threadpool import ThreadPool
 from twisted.web.iweb import IAgent
 
 from ccproxy import __version__, logs
@@ -41,7 +40,7 @@ from ccproxy.web.admission import Admission
 from ccproxy.web.app import App
 from ccproxy.web.drain import Drain
 from ccproxy.web.house import House
-from ccproxy.web.offload import Offload, at_once, beside
+from ccproxy.web.offload import Offload, ReadingRoom, at_once
 from ccproxy.web.site import ProxySite
 
 _BACKLOG = 1024  # of connections that wait to be accepted; with 50, the default, a burst waits for seconds
@@ -61,7 +60,8 @@ class Assembly(NamedTuple):
     def reconfigure(self, config: Config) -> None:
         """Put other settings to work, for what begins from now on."""
         house = self.house
-        house.config, house.upstream = config, codec(config)
+        house.config = config
+        house.upstream = house.catalog.upstream = codec(config)
         house.admission.limit(**caps(config))
         house.catalog.timeout = house.release.timeout = config.refresh_timeout
         house.release.pinned = config.cli_version
@@ -219,14 +219,6 @@ def embed_simulator(daemon: MultiService, reactor: Any) -> Callable[[Config], Co
     return pointed
 
 
-def reading_room(reactor: Any) -> ThreadPool:  # noqa: ANN401 - many interfaces
-    """The one thread that reads large requests, as long as the reactor runs; more would only take turns with it."""
-    pool = ThreadPool(0, 1, "reading")
-    reactor.callWhenRunning(pool.start)
-    reactor.addSystemEventTrigger("during", "shutdown", pool.stop)
-    return pool
-
-
 def endpoints(config: Config) -> Sequence[str]:
     """Where to listen: the endpoints that were named, or else host and port."""
     return config.listen or (f"tcp:{config.port}:interface={quoteStringArgument(config.host)}:backlog={_BACKLOG}",)
@@ -259,7 +251,7 @@ def makeService(options: Options) -> IService:
     pointed = embed_simulator(daemon, reactor) if config.simulator else lambda config: config
     config = pointed(fitting(config))
     agent = UpstreamAgent(reactor, connect_timeout=config.connect_timeout)
-    assembly = assemble(config, agent, reactor, beside(reactor, reading_room(reactor)))
+    assembly = assemble(config, agent, reactor, ReadingRoom(reactor))
     house, app, site = assembly
     jobs = list(upkeep(house))
     drain = Drain(app, site, house.admission, config.shutdown_grace, reactor, agent.close)

@@ -74,9 +74,9 @@ class ExhaustionTests(SynchronousTestCase):
         globalLogPublisher.addObserver(observer)
         self.addCleanup(globalLogPublisher.removeObserver, observer)
 
-    def twisted_says(self, words: str, namespace: str = "twisted.internet.tcp.Port") -> None:
+    def twisted_says(self, words: str, namespace: str = "twisted.internet.tcp.Port", **fields: object) -> None:
         """A line of Twisted's."""
-        Logger(namespace, observer=LogPublisher(self.observer)).info(words)
+        Logger(namespace, observer=LogPublisher(self.observer)).info(words, **fields)
 
     def test_is_an_observer(self) -> None:
         """Twisted can log to it."""
@@ -87,7 +87,8 @@ class ExhaustionTests(SynchronousTestCase):
         for _ in range(100):
             self.twisted_says("EMFILE encountered; releasing reserved file descriptor.")
             self.twisted_says("EMFILE recovery: Closed socket from {address}")
-            self.twisted_says("Could not accept new connection ({acceptError})")
+            self.twisted_says("EMFILE recovery: Closed socket from {address}", "twisted.internet.unix.Port")
+            self.twisted_says("Could not accept new connection ({acceptError})", acceptError="EMFILE")
             self.twisted_says("Could not re-reserve", "twisted.internet.tcp._FileDescriptorReservation")
         once = list(self.said)
         self.clock.advance(60)
@@ -100,5 +101,6 @@ class ExhaustionTests(SynchronousTestCase):
         """Everything else is passed on."""
         self.twisted_says("Port starting")
         self.twisted_says("EMFILE is a word", "somebody.else")
+        self.twisted_says("Could not accept new connection ({acceptError})", acceptError="ENOMEM")
 
-        self.assertEqual((len(self.events), self.said), (2, []))
+        self.assertEqual((len(self.events), self.said), (3, []))

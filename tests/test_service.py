@@ -244,6 +244,7 @@ class ReconfigureTests(SynchronousTestCase):
         self.assertEqual((house.catalog.timeout, house.release.timeout, house.release.pinned), (3, 3, ""))
         self.assertEqual(assembly.site.timeOut, 7)
         self.assertIsNot(house.upstream, before)
+        self.assertIs(house.catalog.upstream, house.upstream)
         self.successResultOf(Deferred.fromCoroutine(house.admission.enter("a")))
         self.failureResultOf(Deferred.fromCoroutine(house.admission.enter("b")), ProxyError)
 

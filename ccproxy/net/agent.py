@@ -97,13 +97,15 @@ class _Pool(HTTPConnectionPool):
     @override
     def getConnection(self, key: object, endpoint: IStreamClientEndpoint) -> Deferred[Any]:
         """Take a kept connection, or open one."""
-        return super().getConnection(key, endpoint).addCallback(self._lease, key, endpoint)
+        while True:
+            found: Deferred[Any] = super().getConnection(key, endpoint)
+            kept: Any = found.result if found.called else None
+            if kept not in self._known or not kept.guard.is_stale():
+                return found.addCallback(self._lease)
+            kept.abort()
 
-    def _lease(self, connection: Any, key: object, endpoint: IStreamClientEndpoint) -> _Leased | Deferred[Any]:  # noqa: ANN401 - Agent's protocol has no interface
+    def _lease(self, connection: Any) -> _Leased:  # noqa: ANN401 - Agent's protocol has no interface
         reused = connection in self._known
-        if reused and connection.guard.is_stale():
-            connection.abort()
-            return self.getConnection(key, endpoint)
         if not reused:
             _watch(connection)
         self._known.add(connection)

@@ -22,6 +22,7 @@ from ccproxy.net.certificates import explained
 _HEAD_LIMIT = 65536  # bytes of status line and headers, and of any 1xx before them, and at most one read more
 _LINE_LIMIT = 16384  # bytes; twisted.web takes no more, but does not say so
 _KEEP_ALIVE = re.compile(rb"^keep-alive:[^\r\n]*?\btimeout\s*=\s*(\d{1,9})", re.IGNORECASE | re.MULTILINE)
+_INFORMATIONAL = re.compile(rb"\A(?:HTTP/1\.[01] 1\d\d.*?\r?\n\r?\n)+", re.DOTALL)
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 _MARGIN_SECONDS = 1.0  # a request that is under way when the upstream closes is too late
 
@@ -78,6 +79,7 @@ class Guard(Protocol):
         """The head of the answer is whole, or will not come."""
         head, self._head = self._head, None
         if head is not None:
+            head = bytearray(_INFORMATIONAL.sub(b"", head))
             end = _END_OF_HEAD.search(head)
             found = _KEEP_ALIVE.search(head, 0, end.end() if end else len(head))
             self._keep_seconds = float(found[1]) if found else None
@@ -92,7 +94,10 @@ class Guard(Protocol):
             idle = self._clock.seconds() - self._heard_at
             if idle > max(self._keep_seconds - _MARGIN_SECONDS, self._keep_seconds / 2):
                 return True
-        return _is_readable(self.transport)
+        closing = getattr(
+            self.transport, "disconnecting", False
+        )  # by us, who hung up on an answer that ended in the same read
+        return closing or _is_readable(self.transport)
 
 
 def _is_too_large(head: bytearray) -> bool:

@@ -28,6 +28,7 @@ class Catalog:
         clock: Where the time comes from.
 
     Attributes:
+        upstream: The same, from now on.
         timeout: The same, for the fetches to come.
     """
 
@@ -42,7 +43,7 @@ class Catalog:
         clock: IReactorTime,
     ) -> None:
         self._client = client
-        self._upstream = upstream
+        self.upstream = upstream
         self._live = live
         self.timeout = timeout
         self._cached: Cached[Sequence[Model]] = Cached(self._fetch, upstream.fallback_models(), max_age, clock)
@@ -74,10 +75,10 @@ class Catalog:
             await self._cached.refresh()
 
     async def _fetch(self) -> Sequence[Model]:
-        reply = await self._client.fetch(self._upstream.models_request(), limit=_LIMIT, seconds=self.timeout)
+        reply = await self._client.fetch(self.upstream.models_request(), limit=_LIMIT, seconds=self.timeout)
         if reply.status != 200:
-            raise self._upstream.diagnose(reply.status, reply.headers, reply.body)
-        return self._upstream.parse_models(reply.body)
+            raise self.upstream.diagnose(reply.status, reply.headers, reply.body)
+        return self.upstream.parse_models(reply.body)
 
 
 def _likeness(wanted: str, candidate: str) -> float:

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
 _LEAST_BODY_PROGRESS = 1024  # bytes that a body must bring in each period
 _LINGER_SECONDS = 2.0  # for a client that still sends to see that it was refused; a close would reset the connection
+_FRESH_SECONDS = 1.0  # in which the first request of a connection may be on its way
 _NO_LIMIT = 2**31
-_LONGEST_PATH = 1000
+_LONGEST_FIRST_LINE = 16384
 
 
 class Phase(Enum):
@@ -38,14 +39,14 @@ class Phase(Enum):
     HEADER = "header"
     BODY = "body"
     SERVING = "serving"
-    REFUSED = "refused"
+    CLOSING = "closing"
 
 
 class ProxyChannel(HTTPChannel):
     """A client connection: a header has to be whole in time, a body has to make progress, and draining closes it when it may.
 
     A request that cannot be read, or is too large, is answered at once in the dialect of its path. What the client still sends is
-    dropped, for a moment, and never taken for another request.
+    dropped, for a moment, and never taken for another request. While a client does not read its answers, no more of its requests are.
     """
 
     site: ProxySite
@@ -53,7 +54,8 @@ class ProxyChannel(HTTPChannel):
     def __init__(self) -> None:
         super().__init__()
         self.phase = Phase.IDLE
-        self._target = ""
+        self._connected_at = 0.0
+        self._first_line = b""
         self._objection: ProxyError | None = None
         self._deadline: IDelayedCall | None = None
         self._progress = 0
@@ -70,12 +72,13 @@ class ProxyChannel(HTTPChannel):
         self.maxHeaders = self.totalHeadersSize = _NO_LIMIT
         self.MAX_LENGTH = config.max_header_bytes or _NO_LIMIT
         super().connectionMade()
+        self._connected_at = self.site.clock.seconds()
         self.site.channels.add(self)
 
     @override
     def dataReceived(self, data: bytes) -> None:
         """The client sent something; the first of it begins a header."""
-        if self.phase is Phase.REFUSED:
+        if self.phase is Phase.CLOSING:
             return
         if self.phase is Phase.IDLE and data.strip(b"\r\n"):  # some clients send an empty line after a body
             self._begin()
@@ -86,12 +89,15 @@ class ProxyChannel(HTTPChannel):
     @override
     def lineReceived(self, line: bytes) -> None:
         """One line of a header came."""
-        if self.phase is Phase.REFUSED:
+        if self.phase is Phase.CLOSING:
             return
         if self.phase is Phase.IDLE and line:
             self._begin()
-        if not self._target:
-            self._target = _path(line)
+        if not self._first_line:
+            self._first_line = line[:_LONGEST_FIRST_LINE]
+        elif line[:1] in (b" ", b"\t"):  # https://www.rfc-editor.org/rfc/rfc9112#section-5.2
+            self._respondToBadRequestAndDisconnect()
+            return
         self._header_count += 1
         self._header_size += len(line) + 2
         config = self.site.config
@@ -105,12 +111,18 @@ class ProxyChannel(HTTPChannel):
     @override
     def lineLengthExceeded(self, line: bytes) -> None:
         """A line of a header is longer than a whole header may be."""
-        self._target = self._target or _path(line)
+        self._first_line = self._first_line or line[:_LONGEST_FIRST_LINE]
         self._refuse(_header_too_large("maxHeaderBytes"))
 
     @override
     def headerReceived(self, line: bytes) -> bool:
         """One field of a header is whole."""
+        name, _, value = line.partition(b":")
+        if name.lower() == b"transfer-encoding" and (
+            value.strip(b" \t").lower() != b"chunked" or self._first_line.endswith(b"HTTP/1.0")
+        ):  # https://www.rfc-editor.org/rfc/rfc9112#section-6.1
+            self._respondToBadRequestAndDisconnect()
+            return False
         try:
             return bool(super().headerReceived(line))
         except ValueError:  # a length of thousands of digits, which Python does not read
@@ -120,7 +132,7 @@ class ProxyChannel(HTTPChannel):
     @override
     def allHeadersReceived(self) -> None:
         """The header is whole. A body that is too large is not invited."""
-        if self.phase is Phase.REFUSED:
+        if self.phase is Phase.CLOSING:
             return
         request, limit = self.requests[-1], self.site.config.max_body_bytes
         self._objection = self.site.objection(lowered(request.requestHeaders)) if self.length != 0 else None
@@ -144,7 +156,7 @@ class ProxyChannel(HTTPChannel):
     @override
     def allContentReceived(self) -> None:
         """The body is whole."""
-        if self.phase is Phase.REFUSED:
+        if self.phase is Phase.CLOSING:
             return
         self._enter(Phase.SERVING)
         super().allContentReceived()
@@ -152,10 +164,14 @@ class ProxyChannel(HTTPChannel):
     @override
     def requestDone(self, request: Request) -> None:
         """The response is whole."""
-        self._enter(Phase.IDLE)
+        self._enter(Phase.IDLE if self.persistent else Phase.CLOSING)
+        if self._full_since is not None:
+            self.paused = True  # its other requests wait until it has read this
         super().requestDone(request)
+        if self.paused:
+            self.transport.pauseProducing()  # type: ignore[union-attr] # a connected transport
         if not self.persistent:
-            self.setTimeout(self.timeOut)  # for the last bytes to leave
+            self.setTimeout(self.site.config.client_idle_timeout or None)  # for the last bytes to leave
 
     @override
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -176,6 +192,9 @@ class ProxyChannel(HTTPChannel):
         """The client has read what it was sent."""
         self._full_since = None
         super().resumeProducing()
+        if self.paused:
+            self.paused = False
+            self.dataReceived(b"")
 
     @override
     def timeoutConnection(self) -> None:
@@ -193,15 +212,24 @@ class ProxyChannel(HTTPChannel):
     # The daemon calls
 
     def drain(self) -> None:
-        """Close now if nothing is under way, else after the response."""
-        self.persistent = False
-        if self.phase in (Phase.IDLE, Phase.REFUSED):
-            self.loseConnection()
+        """Close now if nothing is under way, else after the response.
+
+        A connection that was made just now may have its request on the way, and has a moment for it.
+        """
+        match self.phase:
+            case Phase.IDLE if self.site.clock.seconds() - self._connected_at < _FRESH_SECONDS:
+                self._enter(Phase.IDLE, _FRESH_SECONDS, self.loseConnection)
+            case Phase.IDLE | Phase.CLOSING:
+                self.loseConnection()
+            case Phase.BODY | Phase.SERVING:
+                self.persistent = False
+            case Phase.HEADER:
+                pass  # `checkPersistence` will say so; Twisted drops the first line of a request on a connection that is to be closed
 
     # The phases
 
     def _begin(self) -> None:
-        self._target = ""
+        self._first_line = b""
         self._header_count = self._header_size = 0
         self._enter(Phase.HEADER, self.site.config.client_header_timeout, self._header_late)
 
@@ -224,9 +252,9 @@ class ProxyChannel(HTTPChannel):
 
     def _refuse(self, error: ProxyError) -> None:
         """Answer a request that never became whole, and close when the client has had time to see it."""
-        if self.phase is Phase.REFUSED:
+        if self.phase is Phase.CLOSING:
             return
-        body = self.site.refusal(self._target, error)
+        body = self.site.refusal(_path(self._first_line), error)
         head = f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}\r\nConnection: close\r\n"
         head += f"Access-Control-Allow-Origin: *\r\nX-Should-Retry: {str(error.retryable).lower()}\r\n"
         head += f"Retry-After: {error.retry_after}\r\n" if error.retry_after is not None else ""
@@ -236,12 +264,17 @@ class ProxyChannel(HTTPChannel):
         self.persistent = False
         self.clearLineBuffer()
         self.setTimeout(None)
-        self._enter(Phase.REFUSED, _LINGER_SECONDS, self.loseConnection)
+        self._enter(Phase.CLOSING, _LINGER_SECONDS, self._close)
+
+    def _close(self) -> None:
+        self.loseConnection()
+        # A client that does not read, or over TLS does not say farewell, would keep it open for ever.
+        self._enter(Phase.CLOSING, _LINGER_SECONDS, self.transport.abortConnection)  # type: ignore[union-attr] # TCP, TLS
 
 
 def _path(line: bytes) -> str:
     """The path in the first line of a request, as far as there is one."""
-    words = line[:_LONGEST_PATH].split(b" ", 2)
+    words = line.split(b" ", 2)
     return words[1].partition(b"?")[0].decode("latin-1") if len(words) > 1 else ""
 
 

@@ -62,6 +62,7 @@ class ProxyRequest(Request):
 
     def _refuse(self, message: str) -> None:
         self.setResponseCode(400)
+        self.setHeader("X-Should-Retry", "false")
         site = self.channel.site  # type: ignore[attr-defined] # our site is the only one that makes channels
         body: bytes = site.refusal(self.path.decode("latin-1"), ProxyError(Kind.INVALID_REQUEST, message))
         self.setHeader("Content-Type", "application/json")

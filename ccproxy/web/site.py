@@ -10,6 +10,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.internet.protocol import Protocol
 from twisted.logger import Logger
 from twisted.web import http
 from twisted.web.resource import IResource
@@ -21,6 +22,16 @@ from ccproxy.errors import ProxyError
 from ccproxy.web.body import BoundedBody
 from ccproxy.web.channel import ProxyChannel
 from ccproxy.web.request import ProxyRequest
+
+_QUIET_SECONDS = 60.0
+
+
+class _Surplus(Protocol):
+    """A connection too many. That there is a protocol at all is for TLS, which would keep the socket of none."""
+
+    @override
+    def connectionMade(self) -> None:
+        self.transport.abortConnection()  # type: ignore[union-attr] # TCP and TLS transports have it
 
 
 class ProxySite(Site):
@@ -63,7 +74,7 @@ class ProxySite(Site):
         self.clock = clock
         self.channels: set[ProxyChannel] = set()
         self.draining = False
-        self._full = False
+        self._complained_at: float | None = None
         self._empty: Deferred[None] | None = None
 
     @override
@@ -71,12 +82,15 @@ class ProxySite(Site):
         """Take a connection, unless there are too many."""
         most = self.config.max_connections
         if most and len(self.channels) >= most:
-            if not self._full:
-                self._log.warn("there are {most} client connections; more are closed at once", most=most)
-            self._full = True
-            return None
-        self._full = False
+            self._complain(most)
+            return _Surplus()
         return super().buildProtocol(addr)
+
+    def _complain(self, most: int) -> None:
+        now = self.clock.seconds()
+        if self._complained_at is None or now - self._complained_at >= _QUIET_SECONDS:
+            self._complained_at = now
+            self._log.warn("there are {most} client connections; more are closed at once", most=most)
 
     def configure(self, config: Config) -> None:
         """Change the limits; the connections that are open keep those on their headers and on their idleness."""

@@ -12,10 +12,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
 from twisted.internet.ssl import PrivateCertificate
 
 from tests.faults.house import FaultTestCase, failure, request, said
 from tests.faults.upstream import BEGINNING, CHUNKED, SILENCE, WHOLE, Close, ScriptedUpstream, chunks, sized
+from tests.sockets.house import Reader
 from tests.web.house import Speech
 
 
@@ -150,6 +152,25 @@ class TLSTests(FaultTestCase):
             await self.until(lambda: not upstream.open and not assembly.app.live, seconds=1)
 
         await self.in_every_mode(ask)
+
+
+class ClientTLSTests(FaultTestCase):
+    """Clients of a daemon that listens with TLS."""
+
+    async def test_too_many(self) -> None:
+        """Beyond maxConnections a connection is closed at once, as without TLS."""
+        assembly = self.daemon("http://127.0.0.1:1", max_connections=2)
+        factory = PrivateCertificate.loadPEM(self_signed("127.0.0.1")).options()
+        port = self.listening(self.reactor.listenSSL(0, assembly.site, factory, interface="127.0.0.1"))
+        endpoint = TCP4ClientEndpoint(self.reactor, "127.0.0.1", port)
+
+        clients: list[Reader] = [await connectProtocol(endpoint, Reader()) for _ in range(5)]
+        await self.until(lambda: sum(client.lost is not None for client in clients) == 3)
+
+        self.assertEqual(len(assembly.site.channels), 2)
+        for client in clients:
+            client.transport.abortConnection()  # type: ignore[union-attr] # it was connected
+        await self.until(lambda: not assembly.site.channels)
 
 
 def _set(name: str, value: str | None) -> None:

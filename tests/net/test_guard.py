@@ -181,6 +181,21 @@ class PoolTests(AgentTestCase):
 
         self.assertEqual((self.body(second), old.heard, old.hung_up_on), (b"hi", b"", True))
 
+    def test_many_at_once(self) -> None:
+        """However many kept connections are stale, the next request finds its way past them."""
+        sent = [self.post() for _ in range(500)]
+        peers = [self.network.accept() for _ in sent]
+        for peer, request in zip(peers, sent, strict=True):
+            peer.say(ANSWER.replace(b"\r\n\r\n", b"\r\nKeep-Alive: timeout=5\r\n\r\n"))
+            self.body(request)
+        self.network.advance(4.5)
+
+        last = self.post()
+        self.network.accept().say(ANSWER)
+
+        self.assertEqual(self.body(last), b"hi")
+        self.assertTrue(all(peer.hung_up_on for peer in peers))
+
     def test_soon_enough(self) -> None:
         """Before that it serves."""
         first = self.post()

@@ -28,6 +28,10 @@ DOUBTFUL = {
     "a length in words": head("content-length: five"),
     "a length without end": head("content-length: " + "9" * 5000),
     "an empty length": head("content-length:"),
+    "no coding": head("transfer-encoding: identity", f"content-length: {len(BODY)}"),
+    "chunks of HTTP/1.0": b"POST / HTTP/1.0\r\ntransfer-encoding: chunked\r\n\r\n",
+    "a folded length": head("content-length:", f" {len(BODY)}"),
+    "a folded field": head("x: y", "\tz", "content-length: 0"),
     "another coding": head("transfer-encoding: gzip, chunked"),
     "a coding in disguise": head("transfer-encoding: xchunked"),
     "a coding with a vertical tab": head("transfer-encoding: \x0bchunked"),
@@ -112,6 +116,86 @@ class DoubtTests(HouseTestCase):
 
         self.successResultOf(drained)
         self.assertFalse(client.connected)
+
+
+class ReadingTests(HouseTestCase):
+    """Clients that ask and do not read."""
+
+    def test_pipelining(self) -> None:
+        """Of requests that come together no more are answered than are read; then the rest are, in order."""
+        daemon = self.daemon()
+        client = daemon.connect()
+        client.stop_reading()
+        client.send(SMUGGLED * 50)
+        for _ in range(20):
+            client.send(SMUGGLED * 50)
+        unread = len(client.answers)
+
+        while len(client.answers) < 1050:
+            before = len(client.answers)
+            client.read_on()
+            self.assertGreater(len(client.answers), before)
+
+        self.assertEqual(unread, 1)
+        self.assertEqual({answer.status for answer in client.answers}, {200})
+
+    def test_not_read_on(self) -> None:
+        """While its answers wait, nothing is taken from such a client."""
+        client = self.daemon().connect()
+        client.stop_reading()
+        client.send(SMUGGLED)
+
+        self.assertEqual(client.wire.producerState, "paused")
+
+
+class ClosingTests(HouseTestCase):
+    """Connections that are to be closed."""
+
+    def test_refused_and_unread(self) -> None:
+        """A client that was refused and holds on is cut off, whatever it does."""
+        daemon = self.daemon()
+        client = daemon.connect()
+        client.wire.loseConnection = lambda: None  # type: ignore[method-assign] # its buffer does not empty itself
+        client.send(head("content-length: -1"))
+
+        daemon.advance(LINGERING)
+        before = client.wire.aborted
+        daemon.advance(LINGERING)
+
+        self.assertEqual((before, client.wire.aborted), (False, True))
+
+    def test_last_answer_unread(self) -> None:
+        """So is one that does not read the last answer of its connection, after the time of an idle one."""
+        daemon = self.daemon(client_idle_timeout=10)
+        client = daemon.connect()
+        client.wire.loseConnection = lambda: None  # type: ignore[method-assign] # its buffer does not empty itself
+        client.send(b"GET /health HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
+
+        daemon.wait(40, 5)
+
+        self.assertTrue(client.wire.aborted)
+
+    def test_more_after_the_last(self) -> None:
+        """What comes after the last request of a connection begins no other."""
+        daemon = self.daemon()
+        client = daemon.connect()
+        client.wire.loseConnection = lambda: None  # type: ignore[method-assign] # as over TLS, until the other end agrees
+        client.send(b"GET /health HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
+
+        client.send(SMUGGLED).send(b"GET /hea")
+        daemon.advance(20)
+
+        self.assertEqual(len(client.answers), 1)
+
+    def test_half_a_line_when_draining(self) -> None:
+        """A request of which the daemon has half a line when it begins to drain is still answered."""
+        daemon = self.daemon()
+        client = daemon.connect().send(SMUGGLED[:6])
+
+        daemon.site.drain()
+        client.send(SMUGGLED[6:])
+
+        self.assertEqual((client.answer.status, client.answer.headers["connection"]), (200, "close"))
 
 
 class HeaderTests(HouseTestCase):

@@ -40,11 +40,25 @@ class DrainTests(HouseTestCase):
         """Connections that wait for a request are closed at once."""
         daemon = self.daemon()
         clients = [daemon.connect(), daemon.connect().ask("GET", "/health")]
+        daemon.advance(1)
 
         _, stopped = self.stopping(daemon)
 
         self.successResultOf(stopped)
         self.assertEqual([client.connected for client in clients], [False, False])
+
+    def test_fresh_connection(self) -> None:
+        """A connection that was made just now has a moment for its request, which is served; without one it is closed."""
+        daemon = self.daemon()
+        asking, silent = daemon.connect(), daemon.connect()
+
+        _, stopped = self.stopping(daemon)
+        asking.ask("GET", "/health")
+        daemon.advance(1)
+
+        self.successResultOf(stopped)
+        self.assertEqual((asking.answer.status, asking.connected), (200, False))
+        self.assertEqual((silent.received, silent.connected), (b"", False))
 
     def test_grace(self) -> None:
         """An answer that is under way comes to its end, then its connection closes, and then the daemon stops."""

@@ -2,53 +2,43 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from functools import partial
+from queue import SimpleQueue
 from typing import Any, cast
 
-from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorThreads
-from twisted.python.failure import Failure
-from twisted.python.threadpool import ThreadPool
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorFromThreads
 from twisted.trial.unittest import SynchronousTestCase
 
 from ccproxy.errors import Kind, ProxyError
 from ccproxy.web.body import Body
-from ccproxy.web.offload import at_once, beside
+from ccproxy.web.offload import ReadingRoom, at_once
 from tests.web.house import CHAT, KEY, SPEECHES, HouseTestCase
 
 HEAVY = 64 * 1024
 
 
-class Threads:
-    """A reactor and a pool of threads in one, in which work is done when a test says so."""
+class Reactor:
+    """A reactor whose turns are taken when a test says so."""
 
     def __init__(self) -> None:
-        self.waiting: list[Callable[[], None]] = []
+        self.calls: SimpleQueue[Callable[[], None]] = SimpleQueue()
 
     def callFromThread(self, function: Callable[..., Any], *arguments: Any) -> None:  # noqa: N802 - as of a reactor
-        """Call it in the reactor's thread."""
-        function(*arguments)
+        """Call it at the next turn."""
+        self.calls.put(lambda: function(*arguments))
 
-    def callInThreadWithCallback(  # noqa: N802 - as of a pool
-        self, done: Callable[[bool, Any], None], function: Callable[..., Any], *arguments: Any
-    ) -> None:
-        """Call it in a thread, and tell what came of it."""
+    def turn(self) -> None:
+        """Wait for one call from the thread, and make it."""
+        self.calls.get(timeout=10)()
 
-        def work() -> None:
-            try:
-                result = function(*arguments)
-            except Exception:
-                done(False, Failure())
-            else:
-                done(True, result)
 
-        self.waiting.append(work)
-
-    def run(self) -> None:
-        """Do the work that waits."""
-        waiting, self.waiting = self.waiting, []
-        for work in waiting:
-            work()
+def room() -> tuple[Reactor, ReadingRoom]:
+    """A room, and the reactor that it hands its results to."""
+    reactor = Reactor()
+    return reactor, ReadingRoom(cast("IReactorFromThreads", reactor))
 
 
 def refuse() -> None:
@@ -60,25 +50,62 @@ class OffloadTests(SynchronousTestCase):
     """Where work is done."""
 
     def setUp(self) -> None:
-        """Threads that wait."""
-        self.threads = Threads()
-        self.offload = beside(cast("IReactorThreads", self.threads), cast("ThreadPool", self.threads))
+        """A room."""
+        self.reactor, self.offload = room()
 
     def test_light(self) -> None:
         """Light work is done at once."""
         self.assertEqual(self.successResultOf(self.offload(lambda: 1, HEAVY - 1)), 1)
         self.failureResultOf(self.offload(refuse, 0), ProxyError)
-        self.assertEqual(self.threads.waiting, [])
 
     def test_heavy(self) -> None:
-        """Heavy work is done in a thread, and its result comes back, or what it raised."""
-        good, bad = self.offload(lambda: 1, HEAVY), self.offload(refuse, HEAVY)
+        """Heavy work is done in another thread, and its result comes back, or what it raised."""
+        good, bad = self.offload(threading.get_ident, HEAVY), self.offload(refuse, HEAVY)
         self.assertNoResult(good)
 
-        self.threads.run()
+        self.reactor.turn()
+        self.reactor.turn()
 
-        self.assertEqual(self.successResultOf(good), 1)
+        self.assertNotEqual(self.successResultOf(good), threading.get_ident())
         self.failureResultOf(bad, ProxyError)
+
+    def test_one_after_the_other(self) -> None:
+        """Work is done in the order in which it came, one piece at a time."""
+        done: list[int] = []
+        for number in range(5):
+            self.offload(partial(done.append, number), HEAVY)
+
+        for _ in range(5):
+            self.reactor.turn()
+
+        self.assertEqual(done, [0, 1, 2, 3, 4])
+
+    def test_left_before_its_turn(self) -> None:
+        """Work whose result nobody wants any more is not begun."""
+        gate = threading.Event()
+        self.addCleanup(gate.set)
+        begun: list[str] = []
+        running = self.offload(lambda: gate.wait(10), HEAVY)
+        waiting = [self.offload(lambda: begun.append("left"), HEAVY) for _ in range(100)]
+        last = self.offload(lambda: begun.append("last"), HEAVY)
+        results: tuple[Deferred[Any], ...] = (running, *waiting)
+        for left in results:
+            left.cancel()
+            self.failureResultOf(left, CancelledError)
+
+        gate.set()
+        self.reactor.turn()
+        self.reactor.turn()
+
+        self.successResultOf(last)
+        self.assertEqual(begun, ["last"])
+
+    def test_nobody_waits_for_it(self) -> None:
+        """The thread keeps no process from its end."""
+        self.offload(threading.get_ident, HEAVY)
+        self.reactor.turn()
+
+        self.assertTrue(all(thread.daemon for thread in threading.enumerate() if thread.name == "reading"))
 
     def test_at_once(self) -> None:
         """Without threads everything is done at once."""
@@ -97,25 +124,26 @@ class ExchangeTests(HouseTestCase):
     def test_served(self) -> None:
         """A request that was read elsewhere is served, or refused, like any other."""
         for speech in SPEECHES:
-            threads = Threads()
+            reactor, offload = room()
             daemon = self.daemon()
-            daemon.house.offload = beside(cast("IReactorThreads", threads), cast("ThreadPool", threads))
+            daemon.house.offload = offload
             good = daemon.connect().post(speech, padding="x" * HEAVY)
             bad = daemon.connect().post(speech, messages="x" * HEAVY)
             self.assertEqual((good.received, bad.received), (b"", b""))
-            threads.run()
+            reactor.turn()
+            reactor.turn()
             daemon.settle()
             self.assertEqual((good.answer.status, bad.answer.status, daemon.tries), (200, 400, 1))
 
     def test_left(self) -> None:
         """When the client leaves meanwhile, what was read is dropped, and the upstream is not asked."""
-        threads = Threads()
+        reactor, offload = room()
         daemon = self.daemon()
-        daemon.house.offload = beside(cast("IReactorThreads", threads), cast("ThreadPool", threads))
+        daemon.house.offload = offload
         client = daemon.connect().post(CHAT, padding="x" * HEAVY)
 
         client.leave()
-        threads.run()
+        reactor.turn()
         daemon.settle()
 
         self.assertEqual((daemon.tries, daemon.app.live, len(daemon.lines)), (0, set(), 1))
@@ -137,11 +165,18 @@ class ExchangeTests(HouseTestCase):
 
         self.assertEqual((answer.status, len(weights)), (200, 1))
 
-    def test_too_much_structure(self) -> None:
+    def test_too_many_values(self) -> None:
         """A body that would take a multiple of its size in memory is a 413 that says so, whatever it is made of."""
         for speech in SPEECHES:
-            for filling in (b"{}," * 600_000, b"[" * 1_100_000, b"1," * 1_100_000):
+            for filling in (b"{}," * 150_000, b"[" * 260_000, b"1," * 260_000, b'"a",' * 260_000):
                 body = b'{"model":"m","messages":[' + filling
                 answer = self.daemon().connect().ask("POST", speech.path, body, {"x-api-key": KEY}).answer
                 self.assertEqual(answer.status, 413)
-                self.assertIn("brackets, braces and commas", answer.error["message"])
+                self.assertIn("250,000 values", answer.error["message"])
+
+    def test_values_in_a_text(self) -> None:
+        """What stands in a text is no value, however it is quoted."""
+        for speech in SPEECHES:
+            text = '{"a":[1,2,"\\\\",{"b":"\\""}]},' * 30_000
+            answer = self.asked(speech, messages=[{"role": "user", "content": text}])
+            self.assertEqual(answer.status, 200)

@@ -232,9 +232,10 @@ class ConnectionsTests(HouseTestCase):
         daemon = self.daemon(max_connections=2)
         clients = [daemon.connect(), daemon.connect()]
 
-        more = [daemon.site.buildProtocol(None) for _ in range(3)]
+        more = [Client(daemon) for _ in range(3)]
 
-        self.assertEqual((more, len(clients), self.warnings(daemon)), ([None] * 3, 2, 1))
+        self.assertEqual([client.wire.aborted for client in (*clients, *more)], [False] * 2 + [True] * 3)
+        self.assertEqual((len(daemon.site.channels), self.warnings(daemon)), (2, 1))
 
     def test_room_again(self) -> None:
         """Where one has left, another may come."""
