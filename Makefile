@@ -5,7 +5,7 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat
 PURE := ccproxy/aliases.py,ccproxy/codecs.py,ccproxy/codings.py,ccproxy/config.py,ccproxy/doors.py,ccproxy/errors.py,ccproxy/estimate.py,ccproxy/events.py,ccproxy/fields.py,ccproxy/framing.py,ccproxy/loading.py,ccproxy/openai.py,ccproxy/patterns.py,ccproxy/prompt.py,ccproxy/schemas.py,ccproxy/seal.py,ccproxy/shapes.py,ccproxy/structured.py,ccproxy/tools.py,ccproxy/translator.py,ccproxy/dialects/*,ccproxy/stages/*,ccproxy/upstreams/*
 
-.PHONY: demo test serve dev lint clients fuzz package clean
+.PHONY: demo test serve dev lint clients fuzz soak package clean
 
 demo: .venv/installed
 	$(BIN)/ccproxy demo
@@ -36,6 +36,11 @@ fuzz: .venv/installed-fuzz
 	FUZZ_REQUESTS=20000 FUZZ_SEED=$$(date +%s) $(BIN)/python -m twisted.trial --reporter=text tests.fuzz.test_requests
 	$(BIN)/python -m tests.fuzz framing -max_total_time=180
 	$(BIN)/python -m tests.fuzz records -max_total_time=180
+
+# Load, aborts, faults and restarts against the daemon on its simulator, and a table of what was promised and what was seen.
+MINUTES ?= 10
+soak: .venv/installed-test
+	$(BIN)/python -m tests.soak --minutes $(MINUTES)
 
 # The wheel, in an environment of its own: is everything in it, and does twistd find the plugins?
 package: .venv/created
