@@ -7,6 +7,7 @@ an encoder whose protocol forbids that holds back what would overlap. What was s
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from typing import TypeAlias
 
@@ -51,6 +52,13 @@ class TextDelta:
     """The next piece of visible text."""
 
     text: str = field(repr=False)
+
+
+@frozen
+class TextDeltas:
+    """Pieces of visible text that came together: as many `TextDelta`s, said at once, because that costs a fraction."""
+
+    texts: Sequence[str] = field(repr=False)
 
 
 @frozen
@@ -107,5 +115,23 @@ class Failed:
 
 
 Event: TypeAlias = (
-    TextStarted | TextDelta | TextEnded | ReasoningDelta | ToolStarted | ToolArguments | ToolEnded | Finished | Failed
+    TextStarted
+    | TextDelta
+    | TextDeltas
+    | TextEnded
+    | ReasoningDelta
+    | ToolStarted
+    | ToolArguments
+    | ToolEnded
+    | Finished
+    | Failed
 )
+
+
+def singly(events: Iterable[Event]) -> Iterator[Event]:
+    """The same events, with each `TextDelta` by itself."""
+    for event in events:
+        if isinstance(event, TextDeltas):
+            yield from map(TextDelta, event.texts)
+        else:
+            yield event

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Generic, NoReturn, TypeVar
 
 import msgspec
@@ -23,7 +23,7 @@ RecordT = TypeVar("RecordT", bound=Record)
 
 _PEEK = 256  # bytes of an unfinished line that are enough to tell its type
 _LINE_BREAKS = ((b"\xe2\x80\xa8", rb"\u2028"), (b"\xe2\x80\xa9", rb"\u2029"), (b"\xc2\x85", rb"\u0085"))
-_UNREADABLE = (
+UNREADABLE = (
     msgspec.MsgspecError,
     ValueError,
     RecursionError,
@@ -126,12 +126,13 @@ class RecordReader(Generic[RecordT]):
     def __init__(self, record_type: type[RecordT]) -> None:
         self._type = record_type
         self._decoder = msgspec.json.Decoder(record_type)
+        self.decode = self._decoder.decode
 
     def block(self, block: bytes) -> list[RecordT] | None:
         """Read whole lines, one object each; None when they have to be looked at line by line."""
         try:
             records = self._decoder.decode_lines(block)
-        except _UNREADABLE:
+        except UNREADABLE:
             return None
         # msgspec does not mind an object that spans two lines, or two objects on one; where a line ends and the next one begins,
         # one object has to end and another one to begin.
@@ -146,7 +147,7 @@ class RecordReader(Generic[RecordT]):
         """
         try:
             return self._decoder.decode(line)
-        except _UNREADABLE:
+        except UNREADABLE:
             value = loads(line)
         return self.value(value) if isinstance(value, dict) else None
 
@@ -158,7 +159,7 @@ class RecordReader(Generic[RecordT]):
         """
         try:
             return msgspec.convert(value, self._type)
-        except _UNREADABLE:
+        except UNREADABLE:
             raise MalformedJSONError("a field is of a wrong type") from None
 
 
@@ -170,11 +171,11 @@ def loads(data: bytes | str) -> Any:  # noqa: ANN401 - JSON has no type before i
     """
     try:
         return _decode(data)
-    except _UNREADABLE:
+    except UNREADABLE:
         pass
     try:
         return json.loads(data, parse_constant=_refuse_constant)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise MalformedJSONError(_position(error)) from None
 
 
@@ -188,11 +189,23 @@ def dumps(value: object) -> bytes:
 
 def quote(value: object) -> bytes:
     r"""Write JSON that no reader of lines breaks: some split events at U+0085, U+2028 and U+2029, not at ``\n`` alone."""
-    quoted = dumps(value)
+    return _unbroken(dumps(value))
+
+
+def _unbroken(quoted: bytes) -> bytes:
     if b"\xe2\x80" in quoted or b"\xc2\x85" in quoted:
         for raw, escaped in _LINE_BREAKS:
             quoted = quoted.replace(raw, escaped)
     return quoted
+
+
+def quote_all(texts: Iterable[str], separator: bytes) -> bytes:
+    """Many texts as `quote` writes each, joined by ``separator``, which no reader of lines breaks either."""
+    try:
+        quoted = separator.join(map(_encode, texts))
+    except UnicodeEncodeError:
+        return separator.join(map(quote, texts))
+    return _unbroken(quoted)
 
 
 def sse(data: bytes, event: bytes = b"") -> bytes:
@@ -215,6 +228,11 @@ class SurrogateJoiner:
 
     def __init__(self) -> None:
         self._half = ""
+
+    @property
+    def is_halfway(self) -> bool:
+        """Whether half a character waits for its other half."""
+        return bool(self._half)
 
     def join(self, text: str) -> str:
         """Take the next piece and give what is whole; what never becomes whole is U+FFFD."""

@@ -20,12 +20,14 @@ from ccproxy.events import (
     FinishReason,
     ReasoningDelta,
     TextDelta,
+    TextDeltas,
     TextEnded,
     TextStarted,
     ToolArguments,
     ToolEnded,
     ToolStarted,
     Usage,
+    singly,
 )
 
 
@@ -79,18 +81,36 @@ class Translator:
         return self._encoder.ping()
 
     def _encode(self, events: Iterable[Event]) -> bytes:
+        if self._stages:  # they rewrite single events; without them nobody minds what comes together
+            return self._encode_staged(singly(events))
+        frames: list[bytes] = []
+        for event in events:
+            if type(event) in _TEXTS:  # nearly all events take this short way
+                self.text_open = self.decisive = True
+                self._grammar.spoke = True
+                frames.append(self._encoder.encode(event))
+                continue
+            self._hear(event)
+            self._say(event, frames)
+            if self.outcome is not None:
+                break
+        return frames[0] if len(frames) == 1 else b"".join(frames)
+
+    def _encode_staged(self, events: Iterable[Event]) -> bytes:
         frames: list[bytes] = []
         for event in events:
             self._hear(event)
             for said in self._staged(event):
-                checked = self._grammar.check(said)
-                self._note(checked)
-                if isinstance(checked, Failed):
-                    return b"".join(frames)
-                frames.append(self._encoder.encode(checked))
+                self._say(said, frames)
                 if self.outcome is not None:
                     return b"".join(frames)
         return b"".join(frames)
+
+    def _say(self, event: Event, frames: list[bytes]) -> None:
+        checked = self._grammar.check(event)
+        self._note(checked)
+        if not isinstance(checked, Failed):
+            frames.append(self._encoder.encode(checked))
 
     def _staged(self, event: Event) -> Iterable[Event]:
         events: Iterable[Event] = (event,)
@@ -100,7 +120,7 @@ class Translator:
 
     def _hear(self, event: Event) -> None:
         """Note whether the upstream is talking; a stage may make text of its thinking, and it may still think for long."""
-        self.text_open = isinstance(event, (TextDelta, TextStarted))
+        self.text_open = isinstance(event, (*_TEXTS, TextStarted))
 
     def _note(self, event: Event) -> None:
         match event:
@@ -113,23 +133,24 @@ class Translator:
                 self.decisive = True
 
 
+_TEXTS = (TextDelta, TextDeltas)
 _MAY_BE_EMPTY = (FinishReason.LENGTH, FinishReason.STOP_SEQUENCE)
 
 
 class _Grammar:
-    """What was said so far, and what may therefore follow."""
+    """What was said so far, and what may therefore follow; ``spoke`` is whether there was anything."""
 
     def __init__(self) -> None:
-        self._spoke = False
+        self.spoke = False
         self._called = False
         self._open_calls: set[str] = set()
 
     def check(self, event: Event) -> Event:
         match event:
-            case TextDelta() | ReasoningDelta() | ToolArguments():
-                self._spoke = True
+            case TextDelta() | TextDeltas() | ReasoningDelta() | ToolArguments():
+                self.spoke = True
             case ToolStarted(call_id):
-                self._spoke = True
+                self.spoke = True
                 self._open_calls.add(call_id)
             case ToolEnded(call_id):
                 self._called = True
@@ -142,7 +163,7 @@ class _Grammar:
         reason = finished.reason
         if self._open_calls:
             return Failed(_cut_call(reason), finished.usage)
-        if not self._spoke and reason not in _MAY_BE_EMPTY:
+        if not self.spoke and reason not in _MAY_BE_EMPTY:
             return Failed(ProxyError(Kind.UPSTREAM, "The upstream finished without any output."), finished.usage)
         if reason in (FinishReason.STOP, FinishReason.TOOL_CALLS):
             reason = FinishReason.TOOL_CALLS if self._called else FinishReason.STOP

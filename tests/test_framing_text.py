@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from ccproxy.framing import MalformedJSONError, SurrogateJoiner, dumps, loads, quote, sse, sse_comment
+from ccproxy.framing import MalformedJSONError, SurrogateJoiner, dumps, loads, quote, quote_all, sse, sse_comment
 from tests.cuts import pieces
 
 quickly = settings(max_examples=150, deadline=None)
@@ -51,6 +51,15 @@ class JSONTests(SynchronousTestCase):
 
         self.assertEqual(loads(written), value)
         self.assertEqual(json.loads(written), value)
+
+    @given(
+        st.lists(halves | st.text("\x85\u2028\u2029 \u00e2\u0080"), max_size=6),
+        st.binary(max_size=3).filter(bytes.isascii),
+    )
+    @quickly
+    def test_many(self, texts: list[str], separator: bytes) -> None:
+        """Many texts are written as each of them is."""
+        self.assertEqual(quote_all(texts, separator), separator.join(map(quote, texts)))
 
     def test_compact(self) -> None:
         """JSON is written without spaces, and as UTF-8 rather than in escapes."""

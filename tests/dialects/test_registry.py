@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 
+from attrs import evolve
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from ccproxy.codecs import Dialect, Model
 from ccproxy.dialects import DIALECTS
+from ccproxy.events import Event, TextDelta, TextDeltas, singly
 from ccproxy.fields import Fields
-from tests.dialects.turns import TURN
+from tests.dialects.turns import HIDDEN, TURN, encoded, turns
 
 KNOWN = Model(
     "vendor/big",
@@ -29,6 +34,37 @@ def dialect(name: str) -> Dialect:
     """The dialect of a name."""
     (only,) = (dialect for dialect in DIALECTS if dialect.name == name)
     return only
+
+
+class TogetherTests(SynchronousTestCase):
+    """Pieces of text that come together."""
+
+    @settings(deadline=None)
+    @given(turns(), st.data())
+    def test_as_apart(self, events: list[Event], data: st.DataObject) -> None:
+        """Every dialect says them as it says them apart, in a stream and in a document, whatever else the turn says."""
+        joined = list(together(events, data.draw(st.lists(st.booleans(), min_size=len(events), max_size=len(events)))))
+        self.assertEqual(list(singly(joined)), events)
+        for dialect in DIALECTS:
+            for stream in (True, False):
+                for turn in (TURN, HIDDEN, evolve(TURN, model="a\u2028b")):
+                    apart, at_once = dialect.encoder(turn, stream=stream), dialect.encoder(turn, stream=stream)
+                    self.assertEqual(encoded(at_once, joined), encoded(apart, events), dialect.name)
+
+
+def together(events: Iterable[Event], joins: Iterable[bool]) -> Iterator[Event]:
+    """The same events, some pieces of text that follow each other joined."""
+    texts: list[str] = []
+    for event, joined in zip(events, joins, strict=True):
+        if texts and not (joined and isinstance(event, TextDelta)):
+            yield TextDeltas(texts) if len(texts) > 1 else TextDelta(texts[0])
+            texts = []
+        if isinstance(event, TextDelta):
+            texts = [*texts, event.text]
+        else:
+            yield event
+    if texts:
+        yield TextDeltas(texts) if len(texts) > 1 else TextDelta(texts[0])
 
 
 class RegistryTests(SynchronousTestCase):

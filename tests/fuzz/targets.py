@@ -13,7 +13,7 @@ from typing import TypeAlias, TypeVar
 
 from ccproxy.codecs import Decoder, Dialect
 from ccproxy.dialects import DIALECTS
-from ccproxy.events import Event, Failed, Finished
+from ccproxy.events import Event, Failed, Finished, singly
 from ccproxy.framing import (
     LineSplitter,
     MalformedJSONError,
@@ -163,7 +163,7 @@ def _is_ambiguous(line: bytes) -> bool:
 
 
 def _events(decoder: Decoder, pieces: Sequence[bytes]) -> list[Event]:
-    return [*chain.from_iterable(map(decoder.feed, pieces)), *decoder.end()]
+    return [*singly(chain.from_iterable(map(decoder.feed, pieces))), *decoder.end()]
 
 
 def _answer(decoder: Decoder, dialect: Dialect, pieces: Sequence[bytes], *, stream: bool) -> bytes:

@@ -6,6 +6,8 @@ one. A stream begins with ``message_start``, whatever comes first, and ends with
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from typing_extensions import assert_never
 
 from ccproxy.codecs import Turn
@@ -26,6 +28,7 @@ from ccproxy.events import (
     FinishReason,
     ReasoningDelta,
     TextDelta,
+    TextDeltas,
     TextEnded,
     TextStarted,
     ToolArguments,
@@ -33,7 +36,7 @@ from ccproxy.events import (
     ToolStarted,
     Usage,
 )
-from ccproxy.framing import dumps, loads, quote, sse
+from ccproxy.framing import dumps, loads, quote, quote_all, sse
 from ccproxy.seal import Signer
 
 _STOP_REASONS = {
@@ -74,6 +77,8 @@ class MessageStream:
         if block is Block.THINKING and type(event) is ReasoningDelta:
             return self._piece(event.text)
         match event:
+            case TextDeltas(texts):
+                return self._pieces(texts)
             case TextStarted():
                 return b""
             case TextEnded():
@@ -91,6 +96,14 @@ class MessageStream:
     def ping(self) -> bytes:
         """A ``ping`` event; the message has to have started before it."""
         return self._begin() + sse(b'{"type": "ping"}', b"ping")
+
+    def _pieces(self, texts: Sequence[str]) -> bytes:
+        before = b""
+        if self._blocks.open is not Block.TEXT:  # the first may open the block in which the others follow
+            before, texts = self.encode(TextDelta(texts[0])), texts[1:]
+        if not self._delta.endswith(_DELTAS[Block.TEXT]) or not texts:
+            return before + b"".join([self.encode(TextDelta(text)) for text in texts])
+        return b"%b%b%b}}\n\n" % (before, self._delta, quote_all(texts, b"}}\n\n" + self._delta))
 
     def _begin(self) -> bytes:
         head, self._head = self._head, b""
@@ -151,6 +164,9 @@ class MessageDocument:
         match event:
             case TextStarted():
                 pass
+            case TextDeltas(texts):
+                for text in texts:
+                    self._collect(TextDelta(text))
             case TextDelta() | TextEnded() | ReasoningDelta() | ToolStarted() | ToolArguments() | ToolEnded():
                 self._collect(event)
             case Finished():

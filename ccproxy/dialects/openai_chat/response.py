@@ -7,6 +7,8 @@ final chunk, or on a chunk of its own without choices when the client asked for 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from typing_extensions import assert_never
 
 from ccproxy.codecs import Turn
@@ -16,14 +18,17 @@ from ccproxy.events import (
     Finished,
     ReasoningDelta,
     TextDelta,
+    TextDeltas,
     TextEnded,
     TextStarted,
     ToolArguments,
     ToolEnded,
     ToolStarted,
 )
-from ccproxy.framing import dumps, quote, sse, sse_comment
+from ccproxy.framing import dumps, quote, quote_all, sse, sse_comment
 from ccproxy.openai import FINISH_REASONS, refusal, usage, usage_in_stream
+
+_AFTER_DELTA = b'},"finish_reason":null}]}\n\n'
 
 
 class ChatStream:
@@ -32,7 +37,7 @@ class ChatStream:
     content_type = "text/event-stream"
 
     def __init__(self, turn: Turn) -> None:
-        head = dumps(
+        head = quote(
             {
                 "id": f"chatcmpl-{turn.id}",
                 "object": "chat.completion.chunk",
@@ -52,6 +57,8 @@ class ChatStream:
         match event:
             case TextDelta(text):
                 return self._delta(b'"content":' + quote(text))
+            case TextDeltas(texts):
+                return self._deltas(texts)
             case ReasoningDelta(text):
                 return self._delta(b'"reasoning_content":' + quote(text)) if self._reasoning else b""
             case ToolStarted(call_id, name):
@@ -74,7 +81,12 @@ class ChatStream:
 
     def _delta(self, delta: bytes) -> bytes:
         role, self._role = self._role, b""
-        return b'%b%b%b},"finish_reason":null}]}\n\n' % (self._before_delta, role, delta)
+        return b"%b%b%b%b" % (self._before_delta, role, delta, _AFTER_DELTA)
+
+    def _deltas(self, texts: Sequence[str]) -> bytes:
+        role, self._role = self._role, b""
+        between = _AFTER_DELTA + self._before_delta + b'"content":'
+        return b'%b%b"content":%b%b' % (self._before_delta, role, quote_all(texts, between), _AFTER_DELTA)
 
     def _call_started(self, call_id: str, name: str) -> bytes:
         index = self._indices[call_id] = len(self._indices)
@@ -106,6 +118,8 @@ class ChatDocument:
         match event:
             case TextDelta(text):
                 self._text.append(text)
+            case TextDeltas(texts):
+                self._text.extend(texts)
             case ReasoningDelta(text):
                 self._reasoning.append(text)
             case ToolStarted(call_id, name):

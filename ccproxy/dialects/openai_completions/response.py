@@ -18,16 +18,18 @@ from ccproxy.events import (
     FinishReason,
     ReasoningDelta,
     TextDelta,
+    TextDeltas,
     TextEnded,
     TextStarted,
     ToolArguments,
     ToolEnded,
     ToolStarted,
 )
-from ccproxy.framing import dumps, quote, sse, sse_comment
+from ccproxy.framing import dumps, quote, quote_all, sse, sse_comment
 from ccproxy.openai import FINISH_REASONS, refusal, usage, usage_in_stream
 
 _FINISH_REASONS = {**FINISH_REASONS, FinishReason.TOOL_CALLS: "stop"}  # there is no word for calls
+_AFTER_TEXT = b',"index":0,"logprobs":null,"finish_reason":null}]}\n\n'
 
 
 class CompletionStream:
@@ -36,7 +38,7 @@ class CompletionStream:
     content_type = "text/event-stream"
 
     def __init__(self, turn: Turn) -> None:
-        self._head = dumps(_head(turn))[:-1]
+        self._head = quote(_head(turn))[:-1]
         self._before_text = b"data: " + self._head + b',"choices":[{"text":'
         self._usage_apart = turn.view.usage_apart
 
@@ -44,7 +46,9 @@ class CompletionStream:
         """Say one event as chunks."""
         match event:
             case TextDelta(text):
-                return b'%b%b,"index":0,"logprobs":null,"finish_reason":null}]}\n\n' % (self._before_text, quote(text))
+                return b"%b%b%b" % (self._before_text, quote(text), _AFTER_TEXT)
+            case TextDeltas(texts):
+                return b"%b%b%b" % (self._before_text, quote_all(texts, _AFTER_TEXT + self._before_text), _AFTER_TEXT)
             case Finished():
                 return self._finish(event)
             case Failed(error):
@@ -79,6 +83,8 @@ class CompletionDocument:
         match event:
             case TextDelta(text):
                 self._text.append(text)
+            case TextDeltas(texts):
+                self._text.extend(texts)
             case Finished():
                 return self._document(event)
             case Failed(error):

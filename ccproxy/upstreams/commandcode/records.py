@@ -8,7 +8,7 @@ place. ``start-step`` echoes the whole request on one line of up to several mega
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from ccproxy.errors import Kind, ProxyError
 from ccproxy.events import (
@@ -17,6 +17,7 @@ from ccproxy.events import (
     Finished,
     ReasoningDelta,
     TextDelta,
+    TextDeltas,
     TextEnded,
     TextStarted,
     Usage,
@@ -25,6 +26,7 @@ from ccproxy.framing import LineSplitter, MalformedJSONError, RecordReader, Surr
 from ccproxy.upstreams.commandcode import diagnosis, ending, usage
 from ccproxy.upstreams.commandcode.calls import Calls
 from ccproxy.upstreams.commandcode.lines import NEW_STEP, StreamRecord, is_of, kind_of
+from ccproxy.upstreams.commandcode.texts import Texts
 
 _QUIET = {"start", NEW_STEP}  # a stream with nothing else in it has generated nothing
 
@@ -40,6 +42,7 @@ class Records:
         self._skipped = 0
         self._splitter = LineSplitter(line_limit, self._drops)
         self._reader = RecordReader(StreamRecord)
+        self._texts = Texts()
         self._calls = Calls(line_limit)
         self._text = SurrogateJoiner()
         self._reasoning = SurrogateJoiner()
@@ -88,8 +91,7 @@ class Records:
             message = "The upstream ended its answer before it began."
             self._end_with(events, Failed(ProxyError(Kind.UPSTREAM, message, replayable=True)))
         else:
-            message = "The upstream ended its answer before it was finished."
-            self._end_with(events, Failed(ProxyError(Kind.UPSTREAM, message), usage.total(self._steps)))
+            self._fail("The upstream ended its answer before it was finished.", events)
         return events
 
     @property
@@ -103,10 +105,21 @@ class Records:
         if block:
             self._lines(block, events)
         if self._splitter.overflowed:
-            message = "The upstream sent a line that is larger than the limit."
-            self._end_with(events, Failed(ProxyError(Kind.UPSTREAM, message), usage.total(self._steps)))
+            self._fail("The upstream sent a line that is larger than the limit.", events)
 
     def _lines(self, block: bytes, events: list[Event]) -> None:
+        start, end, texts = self._texts.find(block)
+        if not texts:
+            self._records(block, events)
+            return
+        self._records(block[:start], events)
+        if not self._over:
+            self._said(texts, events)
+        self._records(block[end:], events)
+
+    def _records(self, block: bytes, events: list[Event]) -> None:
+        if self._over or not block:
+            return
         records = self._reader.block(block)
         if records is not None:
             for record in records:
@@ -114,6 +127,15 @@ class Records:
         else:
             for line in block[:-1].split(b"\n"):
                 self._line(line.strip(b" \t\r"), events)
+
+    def _said(self, texts: Sequence[str], events: list[Event]) -> None:
+        self._eventful, self._last_step = True, None
+        if self._text.is_halfway:
+            texts = [text for text in map(self._text.join, texts) if text]
+        if len(texts) > 1:
+            events.append(TextDeltas(texts))
+        elif texts:
+            events.append(TextDelta(texts[0]))
 
     def _line(self, line: bytes, events: list[Event]) -> None:
         if self._over:
@@ -129,8 +151,7 @@ class Records:
             if not is_of(line, self._handlers):
                 self._skipped += 1
                 return
-            message = f"The upstream sent a line that cannot be read ({error})."
-            self._end_with(events, Failed(ProxyError(Kind.UPSTREAM, message), usage.total(self._steps)))
+            self._fail(f"The upstream sent a line that cannot be read ({error}).", events)
             return
         if record is None:
             self._skipped += 1
@@ -169,8 +190,7 @@ class Records:
         if handler is None:
             self._unknown(record, events)
             return
-        self._eventful = True
-        self._last_step = None
+        self._eventful, self._last_step = True, None
         if record.data is not None and record == StreamRecord(type=record.type, data=record.data):
             record = self._unnested(record)
         for event in handler(record):
@@ -196,6 +216,9 @@ class Records:
             return self._reader.value({**record.data, "type": record.type})
         except MalformedJSONError:
             return record
+
+    def _fail(self, message: str, events: list[Event]) -> None:
+        self._end_with(events, Failed(ProxyError(Kind.UPSTREAM, message), usage.total(self._steps)))
 
     def _end_with(self, events: list[Event], *last: Event) -> None:
         if self._over:

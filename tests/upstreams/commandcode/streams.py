@@ -9,7 +9,7 @@ from typing import Any
 from attrs import evolve, frozen
 
 from ccproxy.errors import ProxyError
-from ccproxy.events import Event, Failed, Finished, Usage
+from ccproxy.events import Event, Failed, Finished, Usage, singly
 from ccproxy.upstreams.commandcode.records import Records
 
 TEXT = b'{"type":"text-delta","id":"txt-0","text":"a"}\n'
@@ -29,7 +29,7 @@ STEP = record("finish-step", finishReason="stop", usage=USAGE)
 def decoded(*stream: bytes, limit: int = 0) -> list[Event]:
     """All that the decoder says of a stream, its end included."""
     decoder = Records(limit)
-    return [*(event for data in stream for event in decoder.feed(data)), *decoder.end()]
+    return [*singly(event for data in stream for event in decoder.feed(data)), *decoder.end()]
 
 
 def before_finish(*stream: bytes) -> list[Event]:
@@ -64,4 +64,6 @@ def words(error: ProxyError) -> Words:
 
 def comparable(events: Iterable[Event]) -> Sequence[Any]:
     """Events in a form in which two failures that say the same are equal, and two errors are not."""
-    return [(words(event.error), event.usage) if isinstance(event, Failed) else evolve(event) for event in events]
+    return [
+        (words(event.error), event.usage) if isinstance(event, Failed) else evolve(event) for event in singly(events)
+    ]

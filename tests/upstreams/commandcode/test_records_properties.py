@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ccproxy.events import Event, Failed, Finished, ReasoningDelta, TextDelta, ToolArguments, ToolEnded, ToolStarted
 from ccproxy.upstreams.commandcode.records import Records
+from ccproxy.upstreams.commandcode.texts import Texts
 from tests.cuts import pieces
 from tests.replay import TRANSCRIPTS, transcript
 from tests.upstreams.commandcode.streams import TEXT, comparable, decoded
@@ -108,6 +109,22 @@ def grammatical(events: Sequence[Event]) -> bool:
     return isinstance(events[-1], (Finished, Failed))
 
 
+class Plain(Records):
+    """A decoder without its short way for text."""
+
+    def __init__(self, line_limit: int) -> None:
+        super().__init__(line_limit)
+        self._texts = NoTexts()
+
+
+class NoTexts(Texts):
+    """Finds no text."""
+
+    def find(self, block: bytes) -> tuple[int, int, Sequence[str]]:
+        """Nothing, whatever there is."""
+        return 0, 0, ()
+
+
 class AnyStreamTests(SynchronousTestCase):
     """What holds whatever the upstream sends."""
 
@@ -137,12 +154,25 @@ class AnyStreamTests(SynchronousTestCase):
         if last:  # nobody counts what follows the end of a turn
             self.assertEqual(parts.skipped, whole.skipped)
 
+    @given(streams | mutants(), st.integers(0, 60) | st.integers(250, 400), st.data())
+    @patient
+    def test_short_way(self, stream: bytes, limit: int, data: st.DataObject) -> None:
+        """Text that is read the short way is the text that is read the plain one, and nothing else changes."""
+        short, plain = Records(limit), Plain(limit)
+        cut = data.draw(pieces(stream))
+
+        quickly = [*chain.from_iterable(map(short.feed, cut)), *short.end()]
+        plainly = [*chain.from_iterable(map(plain.feed, cut)), *plain.end()]
+
+        self.assertEqual(comparable(quickly), comparable(plainly))
+        self.assertEqual(short.skipped, plain.skipped)
+
     @given(lines)
     @patient
     def test_together(self, lines: list[bytes]) -> None:
         """Lines that are read together say what they say one by one."""
         stream = b"".join(line + b"\n" for line in lines)
-        block, by_line = Records(0), Records(0)
+        block, by_line = Records(0), Plain(0)
 
         together = [*block.feed(stream), *block.end()]
         # A blank line makes the decoder look at each of the lines that come with it.
