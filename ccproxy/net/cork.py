@@ -1,0 +1,68 @@
+"""This module is when bytes leave: all that is written while one read is handled goes out at its end, in one send for each connection.
+
+A reactor sends in its next turn, and registers the socket for that and takes it off again, which costs an event of a stream two system
+calls and the wait for a turn. Here the head of a response, its first frame and its end, when they come together, leave together and now.
+
+The hook is ``startWriting`` of Twisted's TCP transports, which is how they say that there is something to send; while a read is handled
+it is answered here. What the socket does not take at once goes the usual way, and so does everything that is written at other times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from types import TracebackType
+from typing import Any
+
+from twisted.internet.tcp import Connection
+
+
+class Cork:
+    """Holds back what is written, ``with cork``, until its end; regions may nest."""
+
+    def __init__(self) -> None:
+        self._depth = 0
+        self._held: dict[Connection, Callable[[], None]] = {}
+
+    def watch(self, transport: object) -> None:
+        """From now on a transport, TCP or TLS over it, may be held back; any other is left alone."""
+        tcp: Any = getattr(transport, "transport", transport)  # under TLS
+        if isinstance(tcp, Connection):
+            # Not a subclass: the reactor makes these transports itself.
+            tcp.startWriting = partial(self._start_writing, tcp, tcp.startWriting)  # type: ignore[method-assign]
+
+    def __enter__(self) -> None:
+        self._depth += 1
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._depth -= 1
+        while not self._depth and self._held:
+            held, self._held = self._held, {}
+            for transport, usually in held.items():
+                self._send(transport, usually)
+
+    def _start_writing(self, transport: Connection, usually: Callable[[], None]) -> None:
+        if self._depth:
+            self._held[transport] = usually
+        else:
+            usually()
+
+    def _send(self, transport: Connection, usually: Callable[[], None]) -> None:
+        if not transport.connected:
+            return
+        if transport.disconnecting:  # the reactor has to see the end of it
+            usually()
+            return
+        self._depth += 1  # what becomes writable now may write more
+        try:
+            failed = transport.doWrite()
+        finally:
+            self._depth -= 1
+        if failed is not None or len(transport.dataBuffer) > transport.offset or transport._tempDataLen:
+            usually()
+
+
+CORK = Cork()
+"""One for the process, as there is one reactor."""
