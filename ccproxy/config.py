@@ -18,6 +18,7 @@ from ccproxy.shapes import (
     ALIASES,
     BASE_URL,
     BYTES,
+    CLIENT,
     COUNT,
     ENDPOINTS,
     FLAG,
@@ -60,6 +61,12 @@ class Config:
     )
     api_base: str = _setting(
         "https://api.commandcode.ai", BASE_URL, "where the upstream is", "CC_API_BASE", restart=True
+    )
+    upstream_client: str = _setting(
+        "httptools",
+        CLIENT,
+        "what speaks HTTP to the upstream: httptools (parsed by llhttp), twisted (the Agent of twisted.web)",
+        restart=True,
     )
     project_slug: str = _setting("cc-proxy", HEADER, "what x-project-slug says", "PROJECT_SLUG")
     user_agent: str = _setting("", HEADER, "what User-Agent says; empty: not sent")

@@ -27,6 +27,7 @@ from ccproxy.dialects import DIALECTS
 from ccproxy.loading import ConfigError, Loaded, load
 from ccproxy.net.agent import UpstreamAgent
 from ccproxy.net.client import UpstreamClient
+from ccproxy.net.standard import StandardAgent
 from ccproxy.reloading import Reloader
 from ccproxy.simulator.app import Simulator
 from ccproxy.simulator.service import SimulatorSite
@@ -46,6 +47,9 @@ from ccproxy.web.site import ProxySite
 _BACKLOG = 1024  # of connections that wait to be accepted; with 50, the default, a burst waits for seconds
 _ROTATION_SECONDS = 600.0  # how often sessions whose time is over are forgotten
 _log = Logger()
+
+AGENTS: dict[str, type[UpstreamAgent] | type[StandardAgent]] = {"httptools": UpstreamAgent, "twisted": StandardAgent}
+"""What speaks HTTP to the upstream, by the value of ``upstreamClient``."""
 
 _OFFERED = ("port", "host", "api_base", "log_level", "log_format")
 
@@ -250,7 +254,7 @@ def makeService(options: Options) -> IService:
     daemon = ProxyDaemon(Exhaustion(observer, reactor.seconds), lambda: greet(loaded), reactor)
     pointed = embed_simulator(daemon, reactor) if config.simulator else lambda config: config
     config = pointed(fitting(config))
-    agent = UpstreamAgent(reactor, connect_timeout=config.connect_timeout)
+    agent = AGENTS[config.upstream_client](reactor, connect_timeout=config.connect_timeout)
     assembly = assemble(config, agent, reactor, ReadingRoom(reactor))
     house, app, site = assembly
     jobs = list(upkeep(house))

@@ -122,5 +122,6 @@ BASE_URL = _url(
 LEVEL = _choice("debug", "info", "warn", "error", "critical", warning="warn")
 FORMAT = _choice("text", "json")
 REASONING_STYLE = _choice("field", "tags", "both", "off")
+CLIENT = _choice("httptools", "twisted")
 ALIASES = _pairs("an object from model names or patterns to model names")
 ENDPOINTS = _endpoints('endpoints such as "tcp:3000" or "unix:/run/ccproxy.sock"')

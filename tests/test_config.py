@@ -542,6 +542,7 @@ class SettingsTests(SynchronousTestCase):
                 "host": "0.0.0.0",  # noqa: S104 - the documented default
                 "listen": (),
                 "apiBase": "https://api.commandcode.ai",
+                "upstreamClient": "httptools",
                 "projectSlug": "cc-proxy",
                 "userAgent": "",
                 "zeroDataRetention": False,

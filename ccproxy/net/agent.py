@@ -1,127 +1,50 @@
-"""This module is the connections to the upstream: a pool, and what a connection is not allowed to do.
+"""This module is the connections to the upstream: which of them takes a request.
 
-An answer is never compressed, since a compressor holds back deltas and a small bomb becomes a large text (trap P29). A kept connection
-that the upstream has closed, or is about to close, is not used again. Where that cannot be seen in time, a request that failed at once
-on a reused connection, before a byte of its answer, is sent once more, on a new one.
+A kept connection that the upstream has closed, or is about to close, is not used again. Where that cannot be seen in time, a request that
+failed at once on a reused connection, before a byte of its answer, is sent once more, on a new one.
 """
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Callable
-from typing import Any, TypeVar
-from weakref import WeakSet
+import re
+from functools import lru_cache, partial
+from typing import Any, TypeAlias
 
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
-from twisted.internet.protocol import Protocol, connectionDone
+from attrs import frozen
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
+from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
-from twisted.web.client import (
-    Agent,
-    HTTPConnectionPool,
-    RequestTransmissionFailed,
-    ResponseNeverReceived,
-    _HTTP11ClientFactory,
-)
+from twisted.web.client import URI
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IBodyProducer, IResponse
 from typing_extensions import override
 from zope.interface import implementer
 
-from ccproxy.errors import Kind, ProxyError
-from ccproxy.net.dial import Dialer
-from ccproxy.net.guard import Guard
+from ccproxy.net.connection import Connection
+from ccproxy.net.dial import Dialer, watch
+from ccproxy.net.idle import KEPT_CONNECTIONS, KEPT_SECONDS, may_be_repeated
 
-_T = TypeVar("_T")
-
-_KEPT_CONNECTIONS = 1024  # a cache size, not a limit; the default of 2 makes most short requests dial anew
-# A dead peer is found within two minutes: while nothing is under way by probes, and else by what it does not acknowledge.
-_KEEP_ALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4, "TCP_USER_TIMEOUT": 120_000}
-_STALE_SECONDS = (
-    1.0  # a connection that was closed before shows it at once; later, the request may have been worked on, and billed
-)
-_KEPT_SECONDS = 55  # below the keep-alive of common servers (60), so that they do not close first
+_Key: TypeAlias = "tuple[bytes, bytes, int]"  # scheme, host, port
+_VISIBLE = re.compile(rb"[\x21-\x7e]+")
 
 
-class StaleConnectionError(Exception):
-    """A reused connection closed before a byte of the answer."""
+@frozen
+class _Place:
+    """Where a request goes."""
+
+    uri: URI
+    key: _Key
+    target: bytes
+    host: bytes
 
 
-class _Leased:
-    """A connection out of the pool, which knows whether it served before."""
-
-    def __init__(self, connection: Any, reused: bool, clock: IReactorTime) -> None:  # noqa: ANN401 - Agent's protocol has no interface
-        self._connection = connection
-        self._reused = reused
-        self._clock = clock
-        self._sent_at = 0.0
-
-    def request(self, request: object) -> Deferred[IResponse]:
-        """Send one request; this is all that `Agent` asks of a connection."""
-        self._sent_at = self._clock.seconds()
-        guard: Guard = self._connection.guard
-        guard.asked()
-        sent: Deferred[IResponse] = self._connection.request(request)
-        sent.addBoth(_passing(guard.answered))
-        return sent.addErrback(self._failed) if self._reused else sent
-
-    def _failed(self, failure: Failure) -> Failure:
-        error = failure.value
-        if not isinstance(error, (ResponseNeverReceived, RequestTransmissionFailed)):
-            return failure
-        cancelled = any(reason.check(CancelledError) for reason in error.reasons)
-        worked_on = self._clock.seconds() - self._sent_at > _STALE_SECONDS
-        return failure if cancelled or worked_on else Failure(StaleConnectionError())
-
-
-def _passing(note: Callable[[], None]) -> Callable[[_T], _T]:
-    def passed(result: _T) -> _T:
-        note()
-        return result
-
-    return passed
-
-
-class _Pool(HTTPConnectionPool):
-    """A pool whose connections know whether they served before, and which hands out none that is stale."""
-
-    def __init__(self, reactor: IReactorTime, *, persistent: bool) -> None:
-        super().__init__(reactor, persistent=persistent)
-        self.maxPersistentPerHost = _KEPT_CONNECTIONS
-        self.cachedConnectionTimeout = _KEPT_SECONDS
-        self.retryAutomatically = False
-        _HTTP11ClientFactory.noisy = False  # else each new connection is two log lines; there is no public way
-        self._clock = reactor
-        self._known: WeakSet[object] = WeakSet()
-
-    @override
-    def getConnection(self, key: object, endpoint: IStreamClientEndpoint) -> Deferred[Any]:
-        """Take a kept connection, or open one."""
-        while True:
-            found: Deferred[Any] = super().getConnection(key, endpoint)
-            kept: Any = found.result if found.called else None
-            if kept not in self._known or not kept.guard.is_stale():
-                return found.addCallback(self._lease)
-            kept.abort()
-
-    def _lease(self, connection: Any) -> _Leased:  # noqa: ANN401 - Agent's protocol has no interface
-        reused = connection in self._known
-        if not reused:
-            _watch(connection)
-        self._known.add(connection)
-        return _Leased(connection, reused, self._clock)
-
-
-def _watch(connection: Any) -> None:  # noqa: ANN401 - Agent's protocol has no interface
-    """Let the system find out that a silent peer is dead: a model may think for minutes, and so may nobody at all."""
-    transport = connection.transport
-    tcp = getattr(transport, "transport", transport)  # under TLS
-    handle = tcp.getHandle() if hasattr(tcp, "getHandle") else None
-    if isinstance(handle, socket.socket):
-        handle.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for name, value in _KEEP_ALIVE.items():
-            if hasattr(socket, name):
-                handle.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+@lru_cache(64)
+def _place(uri: bytes) -> _Place:
+    if not _VISIBLE.fullmatch(uri):
+        raise ValueError("the address of a request holds what no address may")
+    parsed = URI.fromBytes(uri)
+    return _Place(parsed, (parsed.scheme, parsed.host, parsed.port), parsed.originForm, parsed.netloc)
 
 
 @implementer(IAgent)
@@ -136,64 +59,123 @@ class UpstreamAgent:
         connect_timeout: The same, for the connections to come.
     """
 
-    def __init__(self, reactor: IReactorTime, *, connect_timeout: float) -> None:
+    def __init__(self, reactor: Any, *, connect_timeout: float) -> None:  # noqa: ANN401 - many interfaces
         self.connect_timeout = connect_timeout
-        self._pool = _Pool(reactor, persistent=True)
-        dialer = Dialer(reactor, lambda: self.connect_timeout)
-        self._kept: IAgent = Agent.usingEndpointFactory(reactor, dialer, self._pool)
-        self._new: IAgent = Agent.usingEndpointFactory(reactor, dialer, _Pool(reactor, persistent=False))
+        self._clock: IReactorTime = reactor
+        self._dialer = Dialer(reactor, lambda: self.connect_timeout)
+        self._idle: dict[_Key, dict[Connection, float]] = {}  # since when, the longest first
+        self._sweep: IDelayedCall | None = None
+        self._closed: Deferred[None] | None = None
 
     def request(
         self, method: bytes, uri: bytes, headers: Headers | None = None, bodyProducer: IBodyProducer | None = None
     ) -> Deferred[IResponse]:
         """Send a request; ``bodyProducer`` may be started twice."""
+        place = _place(uri)
+        head = _head(method, place, headers, bodyProducer)
+        connection = self._take(place.key)
+        if connection is None:
+            return self._dial(place, head, bodyProducer)
+        sent_at = self._clock.seconds()
 
-        def retry(failure: Failure) -> Deferred[IResponse]:
-            failure.trap(StaleConnectionError)
-            return self._new.request(method, uri, headers, bodyProducer)
+        def failed(failure: Failure) -> Deferred[IResponse]:
+            if may_be_repeated(failure, self._clock.seconds() - sent_at):
+                return self._dial(place, head, bodyProducer)
+            return fail(failure)
 
-        return self._kept.request(method, uri, headers, bodyProducer).addErrback(retry)
+        return connection.ask(head, bodyProducer).addErrback(failed)
 
     def close(self) -> Deferred[None]:
-        """Close the connections that serve nothing now."""
-        closed: Deferred[None] = self._pool.closeCachedConnections()
-        return closed
+        """Close the connections that serve nothing now; fires when they are closed."""
+        self._closed = Deferred() if self._idle else succeed(None)
+        for connections in tuple(self._idle.values()):
+            for connection in tuple(connections):
+                connection.hang_up()
+        return self._closed
+
+    def _dial(self, place: _Place, head: bytes, body: IBodyProducer | None) -> Deferred[IResponse]:
+        def asked(connection: Connection) -> Deferred[IResponse]:
+            watch(connection.transport)
+            return connection.ask(head, body)
+
+        making = _Making(self._clock, self, place.key)
+        connected: Deferred[Any] = self._dialer.endpointForURI(place.uri).connect(making)
+        return connected.addCallback(asked)
+
+    # Idle connections
+
+    def _take(self, key: _Key) -> Connection | None:
+        """The kept connection that served last and is still good."""
+        while connections := self._idle.get(key):
+            connection = next(reversed(connections))
+            self._drop(key, connection)
+            if not connection.is_stale():
+                return connection
+            connection.hang_up()
+        return None
+
+    def keep(self, key: _Key, connection: Connection) -> None:
+        """A connection may serve again."""
+        connections = self._idle.setdefault(key, {})
+        connections[connection] = self._clock.seconds()
+        if len(connections) > KEPT_CONNECTIONS:
+            oldest = next(iter(connections))
+            self._drop(key, oldest)
+            oldest.hang_up()
+        if self._sweep is None:
+            self._sweep = self._clock.callLater(KEPT_SECONDS, self._close_old)
+
+    def forget(self, key: _Key, connection: Connection) -> None:
+        """A connection is gone."""
+        if connection in self._idle.get(key, ()):
+            self._drop(key, connection)
+        if not self._idle and self._closed is not None and not self._closed.called:
+            self._closed.callback(None)
+
+    def _drop(self, key: _Key, connection: Connection) -> None:
+        """It is not idle any more."""
+        del self._idle[key][connection]
+        if not self._idle[key]:
+            del self._idle[key]
+        if not self._idle and self._sweep is not None:
+            self._sweep.cancel()
+            self._sweep = None
+
+    def _close_old(self) -> None:
+        """One timer for all: each is closed when it has been idle for long enough."""
+        self._sweep = None
+        now = self._clock.seconds()
+        ages = {connection: now - since for kept in self._idle.values() for connection, since in kept.items()}
+        for connection, age in ages.items():
+            if age >= KEPT_SECONDS:
+                connection.hang_up()
+        young = [age for age in ages.values() if age < KEPT_SECONDS]
+        if young:
+            self._sweep = self._clock.callLater(KEPT_SECONDS - max(young), self._close_old)
 
 
-@implementer(IAgent)
-class IdentityAgent:
-    """Asks for answers as they are, and refuses one that is compressed all the same."""
+class _Making(Factory):
+    """Makes the protocol of one connection."""
 
-    def __init__(self, agent: IAgent) -> None:
+    noisy = False
+
+    def __init__(self, clock: IReactorTime, agent: UpstreamAgent, key: _Key) -> None:
+        self._clock = clock
         self._agent = agent
-
-    def request(
-        self, method: bytes, uri: bytes, headers: Headers | None = None, bodyProducer: IBodyProducer | None = None
-    ) -> Deferred[IResponse]:
-        """Send a request; treq has already asked for gzip by the time that it comes here (trap P8)."""
-        headers = Headers() if headers is None else headers.copy()
-        headers.setRawHeaders(b"Accept-Encoding", [b"identity"])
-        return self._agent.request(method, uri, headers, bodyProducer).addCallback(_plain)
-
-
-def _plain(response: IResponse) -> IResponse:
-    coding = b",".join(response.headers.getRawHeaders(b"Content-Encoding", [])).strip().lower()
-    if coding in (b"", b"identity"):
-        return response
-    _refuse(response)
-    raise ProxyError(Kind.UPSTREAM, "The upstream sent a compressed answer, although it was asked not to.")
-
-
-def _refuse(response: IResponse) -> None:
-    """Close the connection of a response that nobody will read; an ignored one is a leaked socket (trap P10)."""
-    response.deliverBody(_HangUp())
-
-
-class _HangUp(Protocol):
-    @override
-    def connectionMade(self) -> None:
-        self.transport.stopProducing()  # type: ignore[union-attr] # body protocols are given a producer
+        self._key = key
 
     @override
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        pass
+    def buildProtocol(self, addr: IAddress | None) -> Connection:
+        return Connection(self._clock, partial(self._agent.keep, self._key), partial(self._agent.forget, self._key))
+
+
+def _head(method: bytes, place: _Place, headers: Headers | None, body: IBodyProducer | None) -> bytes:
+    """The head of a request; `Headers` has taken line breaks out of its values."""
+    lines = [b"%b %b HTTP/1.1\r\nHost: %b\r\n" % (method, place.target, place.host)]
+    for name, values in headers.getAllRawHeaders() if headers is not None else ():
+        lines += [b"%b: %b\r\n" % (name, value) for value in values]
+    if body is not None:
+        lines.append(b"Content-Length: %d\r\n" % body.length)  # ours know theirs
+    elif method == b"POST":
+        lines.append(b"Content-Length: 0\r\n")
+    return b"".join((*lines, b"\r\n"))

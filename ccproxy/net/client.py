@@ -7,10 +7,12 @@ memory (trap P29), body producers that need extra reactor turns (trap P9), timeo
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import lru_cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, NoReturn, TypeAlias, TypeVar
 
 from attrs import frozen
+from hyperlink import EncodedURL
 from OpenSSL import SSL
 from treq.client import HTTPClient
 from twisted.internet.defer import CancelledError, Deferred, succeed
@@ -32,10 +34,11 @@ from zope.interface import implementer
 
 from ccproxy.codecs import HTTPRequest
 from ccproxy.errors import Kind, ProxyError
-from ccproxy.net.agent import IdentityAgent
 from ccproxy.net.certificates import CertificateError
-from ccproxy.net.guard import HeadTooLargeError
+from ccproxy.net.identity import IdentityAgent
+from ccproxy.net.idle import HeadTooLargeError
 
+_NO_COOKIES = CookieJar(DefaultCookiePolicy(allowed_domains=[]))  # treq would make one for each request
 _REFUSAL_LIMIT = 64 * 1024  # bytes of an error body that are worth reading
 
 _T = TypeVar("_T")
@@ -72,6 +75,21 @@ class BytesProducer:
 
     def stopProducing(self) -> None:
         """There is nothing left to stop."""
+
+
+class _KnownURL(EncodedURL):
+    """An address that is encoded already; treq encodes each again, for each request."""
+
+    def to_uri(self) -> _KnownURL:
+        """The same."""
+        return self
+
+
+@lru_cache(16)
+def _known(url: str) -> _KnownURL:
+    known = _KnownURL.from_text(EncodedURL.from_text(url).to_uri().to_text())
+    assert isinstance(known, _KnownURL)  # noqa: S101 - a class method makes its class
+    return known
 
 
 class UpstreamClient:
@@ -130,9 +148,10 @@ class UpstreamClient:
     async def _send(self, request: HTTPRequest) -> IResponse:
         sent = self._http.request(
             request.method,
-            request.url,
+            _known(request.url),
             headers=Headers({name: [value] for name, value in request.headers}),
             data=request.body if request.method == "POST" else None,
+            cookies=_NO_COOKIES,
             allow_redirects=False,
             unbuffered=True,
             reactor=self._clock,  # type: ignore[arg-type] # treq uses it for its own timeout only

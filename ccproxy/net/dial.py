@@ -1,7 +1,8 @@
-"""This module is how a connection to the upstream is made: name, TCP, and TLS that checks who is there."""
+"""This module is how a connection to the upstream is made: name, TCP and its probes, and TLS that checks who is there."""
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -13,9 +14,9 @@ from twisted.web.error import SchemeNotSupported
 from twisted.web.iweb import IAgentEndpointFactory
 from zope.interface import implementer
 
-from ccproxy.net.guard import GuardedEndpoint
-
 _LONGEST_DIAL = 3600  # seconds; the system itself gives up earlier, but the default of endpoints is sooner still
+# A dead peer is found within two minutes: while nothing is under way by probes, and else by what it does not acknowledge.
+_KEEP_ALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4, "TCP_USER_TIMEOUT": 120_000}
 
 
 @implementer(IAgentEndpointFactory)
@@ -42,10 +43,21 @@ class Dialer:
             endpoint = wrapClientTLS(self._creator(host), endpoint)
         elif uri.scheme != b"http":
             raise SchemeNotSupported(f"Unsupported scheme: {uri.scheme!r}")
-        return GuardedEndpoint(endpoint, self._reactor)
+        return endpoint
 
     def _creator(self, host: str) -> IOpenSSLClientConnectionCreator:
         # Kept: each has read the whole trust store.
         if host not in self._creators:
             self._creators[host] = optionsForClientTLS(host)
         return self._creators[host]
+
+
+def watch(transport: Any) -> None:  # noqa: ANN401 - TCP or TLS
+    """Let the system find out that a silent peer is dead: a model may think for minutes, and so may nobody at all."""
+    tcp = getattr(transport, "transport", transport)  # under TLS
+    handle = tcp.getHandle() if hasattr(tcp, "getHandle") else None
+    if isinstance(handle, socket.socket):
+        handle.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in _KEEP_ALIVE.items():
+            if hasattr(socket, name):
+                handle.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

@@ -7,8 +7,6 @@ only when the reactor comes to it, which may be after a request was written to i
 from __future__ import annotations
 
 import re
-import select
-import socket
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory, IReactorTime, IStreamClientEndpoint
@@ -18,17 +16,12 @@ from typing_extensions import override
 from zope.interface import implementer
 
 from ccproxy.net.certificates import explained
+from ccproxy.net.idle import HEAD_LIMIT, HeadTooLargeError, Idleness, keep_alive_seconds
 
-_HEAD_LIMIT = 65536  # bytes of status line and headers, and of any 1xx before them, and at most one read more
 _LINE_LIMIT = 16384  # bytes; twisted.web takes no more, but does not say so
-_KEEP_ALIVE = re.compile(rb"^keep-alive:[^\r\n]*?\btimeout\s*=\s*(\d{1,9})", re.IGNORECASE | re.MULTILINE)
 _INFORMATIONAL = re.compile(rb"\A(?:HTTP/1\.[01] 1\d\d.*?\r?\n\r?\n)+", re.DOTALL)
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
-_MARGIN_SECONDS = 1.0  # a request that is under way when the upstream closes is too late
-
-
-class HeadTooLargeError(Exception):
-    """The head of an answer is larger than is taken."""
+_FIELD = re.compile(rb"^([^:\r\n]+):[ \t]*([^\r\n]*)", re.MULTILINE)
 
 
 class Guard(Protocol):
@@ -41,22 +34,20 @@ class Guard(Protocol):
 
     def __init__(self, inner: IProtocol, clock: IReactorTime) -> None:
         self.inner = inner
-        self._clock = clock
+        self._idleness = Idleness(clock)
         self._head: bytearray | None = None
         self._problem: Exception | None = None
-        self._keep_seconds: float | None = None
-        self._heard_at = 0.0
 
     @override
     def connectionMade(self) -> None:
         """The connection stands."""
-        self._heard_at = self._clock.seconds()
+        self._idleness.heard()
         self.inner.makeConnection(self.transport)  # type: ignore[arg-type] # a connected protocol has one
 
     @override
     def dataReceived(self, data: bytes) -> None:
         """The upstream said something."""
-        self._heard_at = self._clock.seconds()
+        self._idleness.heard()
         if self._head is not None:
             if _is_too_large(self._head):
                 self._refuse()
@@ -81,8 +72,7 @@ class Guard(Protocol):
         if head is not None:
             head = bytearray(_INFORMATIONAL.sub(b"", head))
             end = _END_OF_HEAD.search(head)
-            found = _KEEP_ALIVE.search(head, 0, end.end() if end else len(head))
-            self._keep_seconds = float(found[1]) if found else None
+            self._idleness.keep(keep_alive_seconds(_FIELD.findall(head, 0, end.end() if end else len(head))))
 
     def _refuse(self) -> None:
         self._problem, self._head = HeadTooLargeError(), None
@@ -90,29 +80,11 @@ class Guard(Protocol):
 
     def is_stale(self) -> bool:
         """Whether the upstream has closed this idle connection, or is about to."""
-        if self._keep_seconds is not None:
-            idle = self._clock.seconds() - self._heard_at
-            if idle > max(self._keep_seconds - _MARGIN_SECONDS, self._keep_seconds / 2):
-                return True
-        closing = getattr(
-            self.transport, "disconnecting", False
-        )  # by us, who hung up on an answer that ended in the same read
-        return closing or _is_readable(self.transport)
+        return self._idleness.is_over(self.transport)
 
 
 def _is_too_large(head: bytearray) -> bool:
-    return len(head) > _HEAD_LIMIT or len(head) - head.rfind(b"\n") > _LINE_LIMIT
-
-
-def _is_readable(transport: object) -> bool:
-    """Whether something has come that the reactor has not seen: of an idle connection that can only be its end."""
-    tcp = getattr(transport, "transport", transport)  # under TLS
-    handle = tcp.getHandle() if hasattr(tcp, "getHandle") else None
-    if not isinstance(handle, socket.socket) or handle.fileno() < 0:
-        return False
-    poll = select.poll()
-    poll.register(handle, select.POLLIN)
-    return bool(poll.poll(0))
+    return len(head) > HEAD_LIMIT or len(head) - head.rfind(b"\n") > _LINE_LIMIT
 
 
 @implementer(IStreamClientEndpoint)

@@ -7,10 +7,10 @@ form, the key is in no answer, and no traceback is logged.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from io import StringIO
 from itertools import product
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from twisted.internet.defer import Deferred, FirstError, gatherResults
 from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
@@ -74,6 +74,8 @@ def said(speech: Speech, body: bytes, *, stream: bool) -> str:
 class FaultTestCase(SocketTestCase):
     """A test in which something goes wrong, and nothing is seen of the canary."""
 
+    settings: ClassVar[Mapping[str, Any]] = {}
+
     def setUp(self) -> None:
         """Listen to all that is logged."""
         super().setUp()
@@ -98,7 +100,7 @@ class FaultTestCase(SocketTestCase):
 
     def daemon(self, api_base: str | None = None, **settings: Any) -> Assembly:
         """A daemon that makes its pauses as short as they may be."""
-        assembly = super().daemon(api_base, **settings)
+        assembly = super().daemon(api_base, **{**self.settings, **settings})
         assembly.house.random = lambda: 0.0
         return assembly
 

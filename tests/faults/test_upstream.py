@@ -98,7 +98,7 @@ class ConnectionTests(FaultTestCase):
             await self.suffered([CHUNKED + chunks(BEGINNING), end], 502, BROKE, text=TEXT)
             await self.suffered([CHUNKED + chunks(BEGINNING, b"{")[:-3], end], 502, BROKE, text=TEXT)
             await self.suffered([head("content-length: 9999") + BEGINNING, end], 502, BROKE, text=TEXT)
-        await self.suffered([head() + BEGINNING, Reset()], 502, "before it was finished", text=TEXT)
+        await self.suffered([head() + BEGINNING, Reset()], 502, "was finished", text=TEXT)
 
     async def test_ended_inside_the_text(self) -> None:
         """An answer whose body ends well before the turn does is an error all the same."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionDone, ConnectionRefusedError
 from twisted.trial.unittest import SynchronousTestCase
@@ -12,8 +14,10 @@ from typing_extensions import override
 from zope.interface.verify import verifyObject
 
 from ccproxy.errors import Kind, ProxyError
-from ccproxy.net.agent import IdentityAgent, UpstreamAgent
+from ccproxy.net.agent import UpstreamAgent
 from ccproxy.net.client import BytesProducer
+from ccproxy.net.identity import IdentityAgent
+from ccproxy.net.standard import StandardAgent
 from tests.net.network import Network, Peer
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
@@ -23,10 +27,12 @@ URL = b"http://api.example/alpha/generate"
 class AgentTestCase(SynchronousTestCase):
     """An agent on a network in memory."""
 
+    make: ClassVar[type[UpstreamAgent] | type[StandardAgent]] = UpstreamAgent
+
     @override
     def setUp(self) -> None:
         self.network = Network()
-        self.agent = UpstreamAgent(self.network, connect_timeout=10)
+        self.agent = self.make(self.network, connect_timeout=10)
 
     def post(self, url: bytes = URL) -> Deferred[IResponse]:
         """Send a request."""
@@ -219,7 +225,7 @@ class UpstreamAgentTests(AgentTestCase):
     def test_connect_timeout_is_the_reactors(self) -> None:
         """The TCP connection has the seconds that it was given; with 0 the system itself gives up first."""
         self.post()
-        UpstreamAgent(self.network, connect_timeout=0).request(b"GET", URL)
+        self.make(self.network, connect_timeout=0).request(b"GET", URL)
 
         timeouts = [client[3] for client in self.network.tcpClients]
 
@@ -244,6 +250,12 @@ class UpstreamAgentTests(AgentTestCase):
         self.assertNoResult(closing)
         peer.hang_up()
         self.successResultOf(closing)
+
+
+class StandardAgentTests(UpstreamAgentTests):
+    """The same of Twisted's own client."""
+
+    make = StandardAgent
 
 
 class IdentityAgentTests(AgentTestCase):

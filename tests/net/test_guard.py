@@ -15,7 +15,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 from zope.interface.verify import verifyObject
 
-from ccproxy.net.guard import Guard, GuardedEndpoint, HeadTooLargeError
+from ccproxy.net.guard import Guard, GuardedEndpoint
+from ccproxy.net.idle import HeadTooLargeError
+from ccproxy.net.standard import StandardAgent
 from tests.net.network import Network
 from tests.net.test_agent import ANSWER, AgentTestCase
 
@@ -163,8 +165,8 @@ class EndpointTests(SynchronousTestCase):
         self.assertTrue(verifyObject(IStreamClientEndpoint, GuardedEndpoint(object(), network)))  # type: ignore[arg-type]
 
 
-class PoolTests(AgentTestCase):
-    """The pool of guarded connections."""
+class KeepAliveTests(AgentTestCase):
+    """Kept connections of which the upstream said for how long it keeps them."""
 
     def test_about_to_be_closed(self) -> None:
         """A kept connection that the upstream is about to close is closed by us, and the request goes out on a new one."""
@@ -207,3 +209,9 @@ class PoolTests(AgentTestCase):
         self.post()
 
         self.assertEqual(self.network.dials, 0)
+
+
+class StandardKeepAliveTests(KeepAliveTests):
+    """The same of Twisted's own client."""
+
+    make = StandardAgent

@@ -15,7 +15,8 @@ from twisted.trial.unittest import TestCase
 
 from ccproxy.config import Config
 from ccproxy.net.agent import UpstreamAgent
-from ccproxy.service import Assembly, assemble
+from ccproxy.net.standard import StandardAgent
+from ccproxy.service import AGENTS, Assembly, assemble
 from ccproxy.simulator.app import Simulator
 from ccproxy.simulator.service import SimulatorSite
 from ccproxy.web.site import ProxySite
@@ -66,7 +67,7 @@ class SocketTestCase(TestCase):
         self.reactor: Any = reactor
         self.clock: IReactorTime = self.reactor
         self.simulator = Simulator(self.clock)
-        self.agents: dict[ProxySite, UpstreamAgent] = {}
+        self.agents: dict[ProxySite, UpstreamAgent | StandardAgent] = {}
 
     def listening(self, port: IListeningPort) -> int:
         """The number of a port that is closed after the test."""
@@ -80,7 +81,7 @@ class SocketTestCase(TestCase):
             site = SimulatorSite(self.simulator.resource())
             api_base = f"http://127.0.0.1:{self.listening(self.reactor.listenTCP(0, site, interface='127.0.0.1'))}"
         config = Config(**{"api_base": api_base, "cli_version": "1.62.1", **settings})
-        agent = UpstreamAgent(self.reactor, connect_timeout=config.connect_timeout)
+        agent = AGENTS[config.upstream_client](self.reactor, connect_timeout=config.connect_timeout)
         self.addCleanup(agent.close)
         assembly = assemble(config, agent, self.reactor)
         self.agents[assembly.site] = agent

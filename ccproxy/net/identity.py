@@ -1,0 +1,52 @@
+"""This module is answers as they are: no compression, which holds back deltas and hides bombs (trap P29)."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import IAgent, IBodyProducer, IResponse
+from typing_extensions import override
+from zope.interface import implementer
+
+from ccproxy.errors import Kind, ProxyError
+
+
+@implementer(IAgent)
+class IdentityAgent:
+    """Asks for answers as they are, and refuses one that is compressed all the same."""
+
+    def __init__(self, agent: IAgent) -> None:
+        self._agent = agent
+
+    def request(
+        self, method: bytes, uri: bytes, headers: Headers | None = None, bodyProducer: IBodyProducer | None = None
+    ) -> Deferred[IResponse]:
+        """Send a request; treq has already asked for gzip by the time that it comes here (trap P8)."""
+        headers = Headers() if headers is None else headers.copy()
+        headers.setRawHeaders(b"Accept-Encoding", [b"identity"])
+        return self._agent.request(method, uri, headers, bodyProducer).addCallback(_plain)
+
+
+def _plain(response: IResponse) -> IResponse:
+    coding = b",".join(response.headers.getRawHeaders(b"Content-Encoding", [])).strip().lower()
+    if coding in (b"", b"identity"):
+        return response
+    _refuse(response)
+    raise ProxyError(Kind.UPSTREAM, "The upstream sent a compressed answer, although it was asked not to.")
+
+
+def _refuse(response: IResponse) -> None:
+    """Close the connection of a response that nobody will read; an ignored one is a leaked socket (trap P10)."""
+    response.deliverBody(_HangUp())
+
+
+class _HangUp(Protocol):
+    @override
+    def connectionMade(self) -> None:
+        self.transport.stopProducing()  # type: ignore[union-attr] # body protocols are given a producer
+
+    @override
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        pass
