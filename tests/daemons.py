@@ -29,6 +29,7 @@ class DaemonProcess:
         arguments: Further arguments.
         environ: Its environment, apart from what Python itself needs.
         inherited: A socket that listens already and that it takes over, as systemd hands it on.
+        reactor: The reactor that twistd is told to use.
 
     Attributes:
         port: Where it listens.
@@ -42,6 +43,7 @@ class DaemonProcess:
         plugin: str = "ccproxy",
         environ: Mapping[str, str] | None = None,
         inherited: socket.socket | None = None,
+        reactor: str = "default",
     ) -> None:
         directory.mkdir(exist_ok=True)
         self._log = directory / "daemon.log"
@@ -51,9 +53,10 @@ class DaemonProcess:
         else:
             self.port = inherited.getsockname()[1]
             command, listening = _activated(inherited), ["--listen", "systemd:domain=INET:name=http"]
+        twistd = [*command, sys.executable, "-c", _TWISTD, "-n", "--pidfile=", f"--reactor={reactor}"]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*command, sys.executable, "-c", _TWISTD, "-n", "--pidfile=", plugin, *listening, *arguments],
+                [*twistd, plugin, *listening, *arguments],
                 cwd=directory,
                 env={**environment(), "CCPROXY_CLI_VERSION": "1.62.1", **(environ or {})},
                 stdout=log,

@@ -1,5 +1,6 @@
-"""This module is what twistd finds: the daemon, and the simulator of its upstream."""
+"""This module is what twistd finds: the daemon, the simulator of its upstream, and a reactor that does less for each event."""
 
+from twisted.application.reactors import Reactor
 from twisted.application.service import ServiceMaker
 
 ccproxy = ServiceMaker("ccproxy", "ccproxy.service", "Serve OpenAI and Anthropic clients from Command Code.", "ccproxy")
@@ -9,3 +10,4 @@ simulator = ServiceMaker(
     "Simulate the Command Code API, for tests and trials.",
     "ccproxy-simulator",
 )
+reactor = Reactor("ccproxy", "ccproxy.reactor", "epoll without a logging context for each event, for ccproxy.")
