@@ -7,8 +7,9 @@ fits nothing goes up as it is: the list may be old, and the upstream decides.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
+from functools import lru_cache
 
 _DATE_SUFFIX = re.compile(r"-(?:20\d{6}|20\d\d-\d\d-\d\d)$", re.ASCII)
 
@@ -26,9 +27,13 @@ def resolve(wanted: str, aliases: Sequence[tuple[str, str]], known: Iterable[str
     pattern = (model for alias, model in aliases if fnmatchcase(name, alias.lower()))
     target = next(exact, None) or next(pattern, None) or wanted
     known = tuple(known)
-    if target in known:
-        return target
-    return next((model for model in known if _plain(model) == _plain(target)), target)
+    return target if target in known else _by_plain_name(known).get(_plain(target), target)
+
+
+@lru_cache(2)  # the list is the same for many requests
+def _by_plain_name(known: tuple[str, ...]) -> Mapping[str, str]:
+    """The models by their plain names; of several the first."""
+    return {_plain(model): model for model in reversed(known)}
 
 
 def _plain(model: str) -> str:

@@ -12,7 +12,6 @@ from klein.resource import KleinResource
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.server import Request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from ccproxy.aliases import resolve
@@ -20,10 +19,10 @@ from ccproxy.codecs import Dialect, TokenCounter
 from ccproxy.doors import read
 from ccproxy.errors import Kind, ProxyError
 from ccproxy.estimate import estimate
-from ccproxy.net.client import lowered
 from ccproxy.web.body import body_of
 from ccproxy.web.exchange import Exchange
 from ccproxy.web.house import House
+from ccproxy.web.request import ProxyRequest
 
 _MODEL_PATHS = ("/v1/models", "/models", "/openai/v1/models", "/anthropic/v1/models")
 _OTHER_PATHS = ("/v1/models", "/health")
@@ -89,8 +88,8 @@ class App:
 
     # Routes
 
-    def _serving(self, dialect: Dialect) -> Callable[[Request], Coroutine[Deferred[Any], Any, bytes | None]]:
-        async def serve(request: Request) -> bytes | None:
+    def _serving(self, dialect: Dialect) -> Callable[[ProxyRequest], Coroutine[Deferred[Any], Any, bytes | None]]:
+        async def serve(request: ProxyRequest) -> bytes | None:
             exchange = Exchange(self._house, dialect, request)
             self.live.add(exchange)
             try:
@@ -102,10 +101,10 @@ class App:
 
     def _counting(
         self, dialect: Dialect, counter: TokenCounter
-    ) -> Callable[[Request], Coroutine[Deferred[Any], Any, bytes]]:
-        async def count(request: Request) -> bytes:
+    ) -> Callable[[ProxyRequest], Coroutine[Deferred[Any], Any, bytes]]:
+        async def count(request: ProxyRequest) -> bytes:
             house = self._house
-            house.upstream.credential(lowered(request.requestHeaders))
+            house.upstream.credential(request.plain_headers)
             body = body_of(request)
 
             def counted() -> int:
@@ -117,22 +116,22 @@ class App:
 
         return count
 
-    def _root(self, request: Request) -> bytes:
+    def _root(self, request: ProxyRequest) -> bytes:
         request.setHeader("content-type", "text/plain; charset=utf-8")
         paths = (path for dialect in self._dialects for path in dialect.paths)
         return (
             "ccproxy is running. It serves:\n" + "".join(f"  {path}\n" for path in (*paths, *_OTHER_PATHS))
         ).encode()
 
-    def _health(self, request: Request) -> bytes:
+    def _health(self, request: ProxyRequest) -> bytes:
         request.setHeader("content-type", "text/plain; charset=utf-8")
         return b"OK"
 
-    async def _list_models(self, request: Request) -> bytes:
+    async def _list_models(self, request: ProxyRequest) -> bytes:
         models = await self._house.catalog.models()
         return _json(request, self._dialect_for(request).models(models))
 
-    async def _show_model(self, request: Request, model_id: str) -> bytes:
+    async def _show_model(self, request: ProxyRequest, model_id: str) -> bytes:
         models = {model.id.lower(): model for model in await self._house.catalog.models()}
         model = models.get(model_id.lower())
         if model is None:
@@ -144,7 +143,7 @@ class App:
 
     # What goes wrong
 
-    def _refuse(self, request: Request, failure: Failure) -> bytes:
+    def _refuse(self, request: ProxyRequest, failure: Failure) -> bytes:
         error = failure.value
         assert isinstance(error, ProxyError)  # noqa: S101 - Klein calls this for nothing else
         request.setResponseCode(error.status)
@@ -157,7 +156,7 @@ class App:
             request.channel.persistent = False
         return _json(request, self._dialect_for(request).refusal(error))
 
-    def _no_route(self, request: Request, failure: Failure) -> bytes:
+    def _no_route(self, request: ProxyRequest, failure: Failure) -> bytes:
         path = request.path.decode("utf-8", "replace")
         if failure.check(MethodNotAllowed):
             allowed = ", ".join(sorted(failure.value.valid_methods or ()))  # type: ignore[union-attr]
@@ -169,12 +168,12 @@ class App:
             error = ProxyError(Kind.NOT_FOUND, f"There is nothing at {path[:80]}; the nearest path is {nearest}.")
         return self._refuse(request, Failure(error))
 
-    def _bug(self, request: Request, failure: Failure) -> bytes:
+    def _bug(self, request: ProxyRequest, failure: Failure) -> bytes:
         self._log.failure("A bug on {path}", failure, path=request.path)
         return self._refuse(request, Failure(ProxyError(Kind.INTERNAL, "The proxy failed; its log says more.")))
 
-    def _dialect_for(self, request: Request) -> Dialect:
-        return self._dialect_of(request.path.decode("utf-8", "replace"), lowered(request.requestHeaders))
+    def _dialect_for(self, request: ProxyRequest) -> Dialect:
+        return self._dialect_of(request.path.decode("utf-8", "replace"), request.plain_headers)
 
     def _dialect_of(self, path: str, headers: dict[str, str]) -> Dialect:
         for dialect in self._dialects:
@@ -183,7 +182,7 @@ class App:
         return next((dialect for dialect in self._dialects if dialect.speaks(headers)), self._dialects[0])
 
 
-def _json(request: Request, body: bytes) -> bytes:
+def _json(request: ProxyRequest, body: bytes) -> bytes:
     request.setHeader("content-type", "application/json")
     request.setHeader("content-length", str(len(body)))
     return body

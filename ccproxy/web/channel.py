@@ -20,7 +20,7 @@ from twisted.web.server import Request
 from typing_extensions import override
 
 from ccproxy.errors import Kind, ProxyError
-from ccproxy.net.client import lowered
+from ccproxy.net.cork import CORK
 
 if TYPE_CHECKING:
     from ccproxy.web.site import ProxySite
@@ -72,6 +72,7 @@ class ProxyChannel(HTTPChannel):
         self.maxHeaders = self.totalHeadersSize = _NO_LIMIT
         self.MAX_LENGTH = config.max_header_bytes or _NO_LIMIT
         super().connectionMade()
+        CORK.watch(self.transport)
         self._connected_at = self.site.clock.seconds()
         self.site.channels.add(self)
 
@@ -135,7 +136,7 @@ class ProxyChannel(HTTPChannel):
         if self.phase is Phase.CLOSING:
             return
         request, limit = self.requests[-1], self.site.config.max_body_bytes
-        self._objection = self.site.objection(lowered(request.requestHeaders)) if self.length != 0 else None
+        self._objection = self.site.objection(request.plain_headers) if self.length != 0 else None
         if limit and self.length is not None and self.length > limit:
             self._refuse(self._objection or _too_large())
             return

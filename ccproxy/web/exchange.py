@@ -11,14 +11,12 @@ from typing import TypeAlias
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.web.iweb import IResponse
-from twisted.web.server import Request
 
 from ccproxy.codecs import Dialect, Encoder, Key
 from ccproxy.config import Config
 from ccproxy.errors import Kind, ProxyError
 from ccproxy.events import Failed, Finished, Usage
 from ccproxy.net.answer import Collector, StreamAnswer
-from ccproxy.net.client import lowered
 from ccproxy.net.deadline import IdleTimeout, Limits
 from ccproxy.net.relay import ClientStalledError, Relay
 from ccproxy.stages.validated import Validated
@@ -29,6 +27,7 @@ from ccproxy.web.caller import is_harmless, request_id
 from ccproxy.web.house import House
 from ccproxy.web.plan import Plan, chain, identify, plan, replan, summary
 from ccproxy.web.report import Report
+from ccproxy.web.request import ProxyRequest
 
 Answer: TypeAlias = StreamAnswer | Collector
 
@@ -46,11 +45,11 @@ class Exchange:
 
     _log = Logger()
 
-    def __init__(self, house: House, dialect: Dialect, request: Request) -> None:
+    def __init__(self, house: House, dialect: Dialect, request: ProxyRequest) -> None:
         self._house = house
         self._dialect = dialect
         self._request = request
-        self._headers = lowered(request.requestHeaders)
+        self._headers = request.plain_headers
         self._id = house.token(12)
         self._report = Report(request_id(self._headers) or self._id, dialect.name, house.clock.seconds())
         self._answer: Answer | None = None
@@ -192,7 +191,7 @@ class Exchange:
 
     def _trace(self, response: IResponse) -> None:
         """Pass on the upstream's own id of the request, which its support asks for."""
-        trace = lowered(response.headers).get("x-trace-id", "")
+        trace = b"".join(response.headers.getRawHeaders(b"x-trace-id", ())).decode("latin-1")
         if is_harmless(trace):
             self._report.trace = trace
             if not self._request.startedWriting:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
+from functools import lru_cache
 
 from attrs import evolve, frozen
 
@@ -31,6 +32,7 @@ from ccproxy.web.body import Body
 from ccproxy.web.house import House
 
 _LONGEST_PROSE = 1024 * 1024  # characters that are held before a document begins
+_DAY_SECONDS = 86400
 _SHOWN = 80  # characters of a client's own field name in an error
 
 
@@ -70,15 +72,21 @@ class Chain:
 def identify(house: House, headers: Mapping[str, str], key: Key) -> Identity:
     """Who asks, by lower-cased headers and key."""
     now = house.clock.seconds()
+    ids = house.token(24)  # one call to the system for both
     return Identity(
         key=key,
         session=caller.session(headers) or house.sessions.of(key, now),
         version=house.release.version(),
-        trace_id=caller.trace_id(headers) or house.token(16),
-        span_id=house.token(8),
-        date=datetime.fromtimestamp(now, timezone.utc).strftime("%Y-%m-%d"),
+        trace_id=caller.trace_id(headers) or ids[:32],
+        span_id=ids[32:],
+        date=_date(int(now // _DAY_SECONDS)),
         zero_data_retention=caller.wants_no_retention(headers),
     )
+
+
+@lru_cache(4)
+def _date(day: int) -> str:
+    return datetime.fromtimestamp(day * _DAY_SECONDS, timezone.utc).strftime("%Y-%m-%d")
 
 
 def plan(house: House, dialect: Dialect, body: Body, identity: Identity, exchange_id: str) -> Plan:

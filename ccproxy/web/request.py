@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from urllib.parse import unquote_to_bytes
 
 from twisted.web.resource import IResource
@@ -10,6 +11,7 @@ from twisted.web.server import Request
 from typing_extensions import override
 
 from ccproxy.errors import Kind, ProxyError
+from ccproxy.net.client import lowered
 
 _ALLOWED_HEADERS = ("Authorization", "Content-Type", "x-api-key", "anthropic-version", "anthropic-beta")
 _HOST = re.compile(rb"[0-9A-Za-z._~%!$&'()*+,;=:\[\]-]*")
@@ -18,6 +20,11 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}", re.ASCII)
 
 class ProxyRequest(Request):
     """A request whose response can be read from any web page, and says nothing about the server that it need not."""
+
+    @cached_property
+    def plain_headers(self) -> dict[str, str]:
+        """The header by lower-cased names, once it is whole."""
+        return lowered(self.requestHeaders)
 
     @override
     def process(self) -> None:
