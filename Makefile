@@ -5,7 +5,7 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat
 PURE := ccproxy/aliases.py,ccproxy/codecs.py,ccproxy/codings.py,ccproxy/config.py,ccproxy/doors.py,ccproxy/errors.py,ccproxy/estimate.py,ccproxy/events.py,ccproxy/fields.py,ccproxy/framing.py,ccproxy/loading.py,ccproxy/openai.py,ccproxy/patterns.py,ccproxy/prompt.py,ccproxy/schemas.py,ccproxy/seal.py,ccproxy/shapes.py,ccproxy/structured.py,ccproxy/tools.py,ccproxy/translator.py,ccproxy/dialects/*,ccproxy/stages/*,ccproxy/upstreams/*
 
-.PHONY: demo test serve dev lint clients fuzz soak package clean
+.PHONY: demo test serve dev lint clients fuzz soak bench package clean
 
 demo: .venv/installed
 	$(BIN)/ccproxy demo
@@ -41,6 +41,11 @@ fuzz: .venv/installed-fuzz
 MINUTES ?= 10
 soak: .venv/installed-test
 	$(BIN)/python -m tests.soak --minutes $(MINUTES)
+
+# The daemon side by side with itself on its own reactor, and with other proxies: BENCH="--target 'name=command {port}'".
+bench: .venv/installed-test
+	mkdir -p build
+	$(BIN)/python -m benchmarks --svg build/bench.svg $(BENCH)
 
 # The wheel, in an environment of its own: is everything in it, and does twistd find the plugins?
 package: .venv/created
