@@ -116,6 +116,9 @@ class UpstreamAgent:
 
     def keep(self, key: _Key, connection: Connection) -> None:
         """A connection may serve again."""
+        if self._closed is not None:
+            connection.hang_up()
+            return
         connections = self._idle.setdefault(key, {})
         connections[connection] = self._clock.seconds()
         if len(connections) > KEPT_CONNECTIONS:

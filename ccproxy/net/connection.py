@@ -34,9 +34,6 @@ class Connection(Protocol):
         clock: Where the time comes from.
         idle: Called whenever it may serve again.
         lost: Called when it is gone.
-
-    Attributes:
-        served: It has served before.
     """
 
     transport: Client
@@ -44,22 +41,21 @@ class Connection(Protocol):
     def __init__(
         self, clock: IReactorTime, idle: Callable[[Connection], None], lost: Callable[[Connection], None]
     ) -> None:
-        self.served = False
         self._idle = idle
         self._lost = lost
         self._idleness = Idleness(clock)
-        self._parser = HttpResponseParser(self)
+        self._parser: HttpResponseParser | None = HttpResponseParser(self)
         self._asked: Deferred[IResponse] | None = None
         self._response: Response | None = None
         self._heard = False
         self._fields: list[tuple[bytes, bytes]] = []
-        self._head_size = 0
+        self._fields_size = 0
         self._phrase = b""
         self._pieces: list[bytes] = []
         self._whole = False
         self._reusable = False
+        self._surplus = False
         self._hung_up = False
-        self._problem: Exception | None = None
 
     def ask(self, head: bytes, body: IBodyProducer | None) -> Deferred[IResponse]:
         """Send one request; the connection has to be idle. Cancelling closes it.
@@ -69,7 +65,7 @@ class Connection(Protocol):
             body: What follows it.
         """
         asked: Deferred[IResponse] = Deferred(self._cancelled)
-        self._asked, self._heard, self._whole, self._head_size = asked, False, False, 0
+        self._asked, self._heard, self._whole, self._fields_size = asked, False, False, 0
         self.transport.write(head)
         if body is not None:
             body.startProducing(self.transport)  # it is in memory, and goes out with the head
@@ -77,7 +73,7 @@ class Connection(Protocol):
 
     def is_stale(self) -> bool:
         """Whether the upstream has closed this idle connection, or is about to."""
-        return self._idleness.is_over(self.transport)
+        return self._hung_up or self._idleness.is_over(self.transport)
 
     def hang_up(self) -> None:
         """Close it at once."""
@@ -103,12 +99,13 @@ class Connection(Protocol):
             self.hang_up()  # nobody asked
             return
         self._heard = True
-        if self._asked is not None and self._head_size >= HEAD_LIMIT:
+        if self._fields_size >= HEAD_LIMIT:
             self._refuse(HeadTooLargeError())
             return
-        self._head_size += len(data)
+        self._fields_size += len(data)
         problem: Exception | None = None
         try:
+            assert self._parser is not None  # noqa: S101 - until the connection is lost
             self._parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade) as error:
             problem, self._reusable = error, False
@@ -119,6 +116,7 @@ class Connection(Protocol):
     @override
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The connection is gone."""
+        self._parser = None  # which knows us
         self._lost(self)
         self._fail(explained(reason, self.transport))
 
@@ -129,7 +127,6 @@ class Connection(Protocol):
 
     def _refuse(self, problem: Exception) -> None:
         """The answer cannot be read: whoever waits for it need not wait for the end of the connection."""
-        self._problem = problem
         self.hang_up()
         self._fail(Failure(problem))
 
@@ -161,8 +158,7 @@ class Connection(Protocol):
             response.pauseProducing()  # until there is somebody to take the body
 
     def _finish(self, response: Response) -> None:
-        self.served = True
-        if self._reusable and not self._hung_up:
+        if self._reusable and not self._surplus and not self._hung_up:
             if response.is_paused:
                 self.transport.resumeProducing()  # to hear of its end
             self._idle(self)
@@ -172,6 +168,11 @@ class Connection(Protocol):
 
     # The parser calls, in the middle of a read
 
+    def on_message_begin(self) -> None:
+        """An answer begins; one that nobody asked for makes the connection useless, as what follows it is a riddle."""
+        if self._whole:
+            self._surplus = True
+
     def on_status(self, status: bytes) -> None:
         """A part of the phrase after the status."""
         self._phrase += status
@@ -179,12 +180,13 @@ class Connection(Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """One field of the head, or of a trailer."""
         if self._response is None:
-            self._fields.append((name, value))
+            self._fields.append((name, value.strip(b" \t")))
 
     def on_headers_complete(self) -> None:
         """The head is whole."""
         fields, self._fields = self._fields, []
         phrase, self._phrase = self._phrase, b""
+        assert self._parser is not None  # noqa: S101 - it is calling
         code = self._parser.get_status_code()
         if self._whole or 100 <= code < 200:
             return
@@ -196,10 +198,12 @@ class Connection(Protocol):
     def on_body(self, data: bytes) -> None:
         """A piece of the body."""
         if not self._whole:
+            self._fields_size = 0  # what comes now is no field; trailers are counted anew
             self._pieces.append(data)
 
     def on_message_complete(self) -> None:
         """The answer is whole, if it is no 1xx."""
-        if self._response is not None:
+        if self._response is not None and not self._whole:
+            assert self._parser is not None  # noqa: S101 - it is calling
             self._whole = True
             self._reusable = self._parser.should_keep_alive()

@@ -15,10 +15,13 @@ from types import TracebackType
 from typing import Any
 
 from twisted.internet.tcp import Connection
+from twisted.logger import Logger
 
 
 class Cork:
     """Holds back what is written, ``with cork``, until its end; regions may nest."""
+
+    _log = Logger()
 
     def __init__(self) -> None:
         self._depth = 0
@@ -58,6 +61,10 @@ class Cork:
         self._depth += 1  # what becomes writable now may write more
         try:
             failed = transport.doWrite()
+        except Exception:  # a bug of whoever produces for this one; the others' bytes have to leave
+            self._log.failure("A bug while bytes were sent")
+            transport.abortConnection()
+            return
         finally:
             self._depth -= 1
         if failed is not None or len(transport.dataBuffer) > transport.offset or transport._tempDataLen:

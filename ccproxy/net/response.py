@@ -26,7 +26,7 @@ class Response:
         version: The protocol of it.
         code: The status.
         phrase: The words after the status.
-        headers: The fields of the head, except those that are about the connection.
+        headers: The fields of the head.
         length: How long the body says that it is; `UNKNOWN_LENGTH` where it does not.
         request: Nothing: whoever asked knows.
         previousResponse: Nothing: nobody follows redirects.
@@ -56,6 +56,7 @@ class Response:
         self._held: list[bytes] = []
         self._end: Failure | None = None
         self.is_paused = False
+        self._stopped = False
         for name, value in fields:
             self._read(name.lower(), value)
         if code in (204, 304):
@@ -88,7 +89,7 @@ class Response:
             protocol.dataReceived(data)
         if self._end is not None:
             protocol.connectionLost(self._end)
-        elif waited and not self.is_paused:
+        elif waited and not self.is_paused and not self._stopped:
             self._transport.resumeProducing()
 
     def setPreviousResponse(self, response: IResponse) -> None:
@@ -111,6 +112,7 @@ class Response:
 
     def stopProducing(self) -> None:
         """Close the connection at once."""
+        self._stopped = True
         if self._end is None:
             self._hang_up()
 

@@ -114,6 +114,32 @@ class CorkTests(TestCase):
 
         self.assertEqual(self.flushLoggedErrors(), [])
 
+    async def test_bug_of_another(self) -> None:
+        """A bug in what one connection's producer does costs that connection, and no other its bytes."""
+        guilty = await self.connected()
+        cork = self.cork
+        innocent = await self.connected()
+        cork.watch(innocent)
+
+        class Producer:
+            def pauseProducing(self) -> None:
+                pass
+
+            def resumeProducing(self) -> None:
+                raise RuntimeError("a bug")
+
+            def stopProducing(self) -> None:
+                pass
+
+        guilty.registerProducer(Producer(), True)
+        with cork:
+            guilty.write(b"a" * 70_000)
+            innocent.write(b"b")
+        await self.turns()
+
+        self.assertEqual(self.heard(), b"b")
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+
     async def test_other_end_gone(self) -> None:
         """A connection whose other end is gone is found out."""
         transport = await self.connected()

@@ -42,6 +42,11 @@ class StreamRecord(Record, rename="camel"):
     data: Any = None
 
 
+def delta_of(record: StreamRecord) -> str:
+    """The piece of text or arguments in a record, in whatever spelling."""
+    return record.text or record.delta or record.text_delta or ""
+
+
 def kind_of(line: bytes) -> str | None:
     """The type that a line begins with; empty for what is no record, None where it cannot be told from the beginning."""
     if line.startswith(_NOT_DATA):

@@ -25,7 +25,7 @@ from ccproxy.events import (
 from ccproxy.framing import LineSplitter, MalformedJSONError, RecordReader, SurrogateJoiner
 from ccproxy.upstreams.commandcode import diagnosis, ending, usage
 from ccproxy.upstreams.commandcode.calls import Calls
-from ccproxy.upstreams.commandcode.lines import NEW_STEP, StreamRecord, is_of, kind_of
+from ccproxy.upstreams.commandcode.lines import NEW_STEP, StreamRecord, delta_of, is_of, kind_of
 from ccproxy.upstreams.commandcode.texts import Texts
 
 _QUIET = {"start", NEW_STEP}  # a stream with nothing else in it has generated nothing
@@ -148,10 +148,12 @@ class Records:
         try:
             record = self._reader.line(line)
         except MalformedJSONError as error:
-            if not is_of(line, self._handlers):
+            if text := self._texts.read(line):
+                self._said((text,), events)
+            elif not is_of(line, self._handlers):
                 self._skipped += 1
-                return
-            self._fail(f"The upstream sent a line that cannot be read ({error}).", events)
+            else:
+                self._fail(f"The upstream sent a line that cannot be read ({error}).", events)
             return
         if record is None:
             self._skipped += 1
@@ -233,7 +235,7 @@ class Records:
     # Handlers
 
     def _text_delta(self, record: StreamRecord) -> Iterable[Event]:
-        text = self._text.join(_delta(record))
+        text = self._text.join(delta_of(record))
         return (TextDelta(text),) if text else ()
 
     def _text_end(self, record: StreamRecord) -> Iterable[Event]:
@@ -241,7 +243,7 @@ class Records:
         return (TextDelta(rest), TextEnded()) if rest else (TextEnded(),)
 
     def _reasoning_delta(self, record: StreamRecord) -> Iterable[Event]:
-        text = self._reasoning.join(_delta(record))
+        text = self._reasoning.join(delta_of(record))
         return (ReasoningDelta(text),) if text else ()
 
     def _reasoning_end(self, record: StreamRecord) -> Iterable[Event]:
@@ -257,7 +259,7 @@ class Records:
     def _tool_delta(self, record: StreamRecord) -> Iterator[Event]:
         if name := record.tool_name or record.name:
             yield from self._calls.start(self._call_id(record), name)
-        fragment = record.arguments if isinstance(record.arguments, str) else _delta(record)
+        fragment = record.arguments if isinstance(record.arguments, str) else delta_of(record)
         yield from self._calls.fragment(self._call_id(record), fragment)
 
     def _tool_call(self, record: StreamRecord) -> Iterable[Event]:
@@ -294,7 +296,3 @@ class Records:
 
     def _abort(self, record: StreamRecord) -> Iterable[Event]:
         return (Failed(ProxyError(Kind.UPSTREAM, "The upstream aborted its answer."), usage.total(self._steps)),)
-
-
-def _delta(record: StreamRecord) -> str:
-    return record.text or record.delta or record.text_delta or ""

@@ -44,10 +44,14 @@ class Texts:
         texts = [record.text for record in records]
         return (start, end, texts) if all(texts) else (0, 0, ())
 
+    def read(self, line: bytes) -> str:
+        """The text of a line whose other fields are not what they should be; empty where it is none."""
+        try:
+            return self._decode(line).text
+        except UNREADABLE:
+            return ""
+
     def _line(self, line: bytes) -> tuple[int, int, Sequence[str]]:
         """The same for a single line, as a model that takes its time sends it."""
-        try:
-            text = self._decode(line).text
-        except UNREADABLE:
-            return 0, 0, ()
+        text = self.read(line)
         return (0, len(line), (text,)) if text else (0, 0, ())
