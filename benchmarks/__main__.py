@@ -14,7 +14,7 @@ from pathlib import Path
 import twisted
 from benchmarks import report
 from benchmarks.cases import CASES, measure
-from benchmarks.target import OURS, Target, free_port
+from benchmarks.target import CORES, OURS, Target, free_port
 from benchmarks.upstream import Upstream
 from ccproxy import __version__
 
@@ -55,7 +55,6 @@ async def _run(
     """All results; the order of the targets turns from round to round, so that none is always first."""
     port = free_port()
     server = await asyncio.get_running_loop().create_server(Upstream, "127.0.0.1", port, backlog=1024)
-    cores = sorted(os.sched_getaffinity(0))
     results: dict[str, dict[str, list[Mapping[str, float]]]] = {}
     async with server:
         for case in (case for case in CASES if case.title in titles):
@@ -63,7 +62,7 @@ async def _run(
             for number in range(rounds):
                 for target in targets if number % 2 == 0 else targets[::-1]:
                     await target.start(f"http://127.0.0.1:{port}")
-                    os.sched_setaffinity(0, set(cores[1:]) or set(cores))
+                    os.sched_setaffinity(0, set(CORES[1:]) or set(CORES))
                     try:
                         found[target.name].append(await measure(case, target, seconds))
                     finally:

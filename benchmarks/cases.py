@@ -35,7 +35,7 @@ class Case:
 
 CPU_EVENTS, CPU_REQUEST = "CPU ms per 1000 events", "CPU ms per request"
 ADDED, ADDED_LATE, FIRST = "added ms p50", "added ms p99", "first token ms p50"
-PER_STREAM, IDLE, GROWTH, FAILURES = "KiB per held stream", "idle MiB", "MiB grown", "failures"
+PER_STREAM, IDLE, FAILURES = "KiB per held stream", "idle MiB", "failures"
 
 CASES = (
     Case("burst, chat", "chat", "burst", 32, (CPU_EVENTS,)),
@@ -54,7 +54,7 @@ async def measure(case: Case, target: Target, seconds: float) -> Mapping[str, fl
     if case.word == "hold":
         return await _held(case, target)
     await _load(case, target, min(seconds, 0.7))
-    cpu, memory = target.cpu, target.memory
+    cpu = target.cpu
     seen = await _load(case, target, seconds)
     spent = target.cpu - cpu
     return {
@@ -63,7 +63,6 @@ async def measure(case: Case, target: Target, seconds: float) -> Mapping[str, fl
         FIRST: _percentile(seen.first, 50) * 1e3,
         ADDED: _percentile(seen.added, 50) * 1e3,
         ADDED_LATE: _percentile(seen.added, 99) * 1e3,
-        GROWTH: (target.memory - memory) / 2**20,
         FAILURES: float(seen.failures),
     }
 

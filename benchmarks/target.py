@@ -12,6 +12,8 @@ import time
 from pathlib import Path
 
 _PATIENCE_SECONDS = 30.0
+CORES = sorted(os.sched_getaffinity(0))
+"""Where processes may run: proxies on the first of them, everything else on the others."""
 _TWISTD = f"{shlex.quote(sys.executable)} -c 'from twisted.scripts.twistd import run; run()'"
 OURS = f"{_TWISTD} -n --pidfile= %sccproxy --host 127.0.0.1 --port {{port}}"
 """What starts ccproxy; ``%s`` is for more options of twistd."""
@@ -36,7 +38,7 @@ class Target:
         """Start it, and wait until it listens."""
         command = self._command.replace("{port}", str(self.port)).replace("{upstream}", upstream)
         environ = {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if not name.startswith("CCPROXY_")},
             "PORT": str(self.port),
             "HOST": "127.0.0.1",
             "CC_API_BASE": upstream,
@@ -47,8 +49,7 @@ class Target:
         self._process = await asyncio.create_subprocess_exec(
             *shlex.split(command), env=environ, stdout=quiet, stderr=quiet
         )
-        cores = sorted(os.sched_getaffinity(0) | {0})
-        os.sched_setaffinity(self._process.pid, {cores[0]})
+        os.sched_setaffinity(self._process.pid, {CORES[0]})
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while not _is_listening(self.port):
             if self._process.returncode is not None or time.monotonic() > deadline:

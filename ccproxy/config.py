@@ -103,10 +103,14 @@ class Config:
     log_level: str = _setting("info", LEVEL, "least level that is logged")
     log_format: str = _setting("text", FORMAT, "form of a log line")
 
-    connect_timeout: float = _setting(10.0, SECONDS, "longest time to connect to the upstream")
+    connect_timeout: float = _setting(10.0, SECONDS, "longest time for one TCP connection to the upstream to be made")
     silence_timeout: float = _setting(900.0, SECONDS, "longest upstream silence while no text flows")
-    stream_idle_timeout: float = _setting(30.0, SECONDS, "longest upstream silence within a text, streaming")
-    document_idle_timeout: float = _setting(90.0, SECONDS, "longest upstream silence within a text, not streaming")
+    stream_idle_timeout: float = _setting(
+        30.0, SECONDS, "longest upstream silence within a text, streaming, without tools"
+    )
+    document_idle_timeout: float = _setting(
+        90.0, SECONDS, "longest upstream silence within a text, not streaming, without tools"
+    )
     client_stall_timeout: float = _setting(300.0, SECONDS, "longest time that a client may not read its answer")
     client_header_timeout: float = _setting(15.0, SECONDS, "longest time for a client to send its headers")
     client_idle_timeout: float = _setting(75.0, SECONDS, "longest time that a connection stays open between requests")

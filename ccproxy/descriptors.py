@@ -15,6 +15,8 @@ from zope.interface import implementer
 
 from ccproxy.config import Config
 
+_log = Logger()
+
 _OTHER_DESCRIPTORS = 64  # for the log, the listening sockets, the reactor, and name lookups
 _MANY = 1_048_576  # where no number of connections is named
 _QUIET_SECONDS = 60.0
@@ -29,6 +31,8 @@ def fitting(config: Config) -> Config:
     """
     wanted = 2 * config.max_connections + _OTHER_DESCRIPTORS if config.max_connections else _MANY
     most = max(1, (_raised(wanted) - _OTHER_DESCRIPTORS) // 2)
+    if most < config.max_connections:
+        _log.warn("the system allows descriptors for {most} client connections, fewer than maxConnections", most=most)
     return evolve(config, max_connections=min(config.max_connections or most, most))
 
 

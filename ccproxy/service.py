@@ -225,7 +225,14 @@ def embed_simulator(daemon: MultiService, reactor: Any) -> Callable[[Config], Co
 
 def endpoints(config: Config) -> Sequence[str]:
     """Where to listen: the endpoints that were named, or else host and port."""
-    return config.listen or (f"tcp:{config.port}:interface={quoteStringArgument(config.host)}:backlog={_BACKLOG}",)
+    named = tuple(_with_backlog(description) for description in config.listen)
+    return named or (f"tcp:{config.port}:interface={quoteStringArgument(config.host)}:backlog={_BACKLOG}",)
+
+
+def _with_backlog(description: str) -> str:
+    kind, _, _ = description.partition(":")
+    missing = kind in ("tcp", "tcp6", "unix") and ":backlog=" not in description
+    return f"{description}:backlog={_BACKLOG}" if missing else description
 
 
 def makeService(options: Options) -> IService:

@@ -120,7 +120,12 @@ class EndpointsTests(SynchronousTestCase):
 
     def test_listen(self) -> None:
         """Named endpoints replace host and port."""
-        self.assertEqual(endpoints(Config(listen=("tcp:1", "unix:x"))), ("tcp:1", "unix:x"))
+        named = ("tcp:1", "unix:x:mode=600", "tcp6:2:backlog=5", "systemd:domain=INET:name=http")
+
+        self.assertEqual(
+            endpoints(Config(listen=named)),
+            ("tcp:1:backlog=1024", "unix:x:mode=600:backlog=1024", "tcp6:2:backlog=5", "systemd:domain=INET:name=http"),
+        )
 
 
 class MakeServiceTests(ServiceTestCase):
@@ -207,7 +212,7 @@ class RefusalTests(ServiceTestCase):
     def test_bad_endpoint(self) -> None:
         """An endpoint that does not exist is named."""
         self.assertIn("option --listen", self.refused("--listen", "carrier-pigeon:3000"))
-        self.assertIn("cannot listen on 'tcp:http'", self.refused("--listen", "tcp:http"))
+        self.assertIn("cannot listen on 'tcp:http:", self.refused("--listen", "tcp:http"))
 
     def test_bad_log_file(self) -> None:
         """A log file that cannot be opened is named."""

@@ -22,7 +22,7 @@ KEPT_SECONDS = 55
 """How long: less than the keep-alive of common servers (60), so that they do not close first."""
 
 _TIMEOUT = re.compile(rb"\btimeout\s*=\s*(\d{1,9})", re.IGNORECASE)
-# A connection that was closed before shows it at once; later, the request may have been worked on, and billed.
+# A connection that was closed before shows it soon; after this time the request is taken to have been worked on, and billed.
 _STALE_SECONDS = 1.0
 _MARGIN_SECONDS = 1.0  # a request that is under way when the upstream closes is too late
 

@@ -23,7 +23,7 @@ class Response:
     """An answer whose head is here; towards its body's protocol it is the transport.
 
     Attributes:
-        version: The protocol of it.
+        version: Always HTTP/1.1; nobody asks.
         code: The status.
         phrase: The words after the status.
         headers: The fields of the head.

@@ -1,7 +1,8 @@
 """This module is where a large request is read: beside the reactor, so that nobody else waits for it.
 
 A request of thirty megabytes, or one of three that was made for it, keeps the interpreter busy for seconds. In a thread of its own it gets
-the interpreter in turns, a few milliseconds each, and the streams of others go on. Reading is pure, so that it may happen anywhere.
+the interpreter in turns, and the streams of others go on; only the decoding of its JSON, some hundredths of a second, is one turn. Reading
+is pure, so that it may happen anywhere.
 """
 
 from __future__ import annotations

@@ -93,7 +93,7 @@ class ProxySite(Site):
             self._log.warn("there are {most} client connections; more are closed at once", most=most)
 
     def configure(self, config: Config) -> None:
-        """Change the limits; the connections that are open keep those on their headers and on their idleness."""
+        """Change the limits; open connections keep their longest header line and their idle time."""
         self.config = config
         self.timeOut = config.client_idle_timeout or None
 
