@@ -32,7 +32,7 @@ def fitting(config: Config) -> Config:
     wanted = 2 * config.max_connections + _OTHER_DESCRIPTORS if config.max_connections else _MANY
     most = max(1, (_raised(wanted) - _OTHER_DESCRIPTORS) // 2)
     if most < config.max_connections:
-        _log.warn("the system allows descriptors for {most} client connections, fewer than maxConnections", most=most)
+        _log.info("the system allows descriptors for {most} client connections, fewer than maxConnections", most=most)
     return evolve(config, max_connections=min(config.max_connections or most, most))
 
 
