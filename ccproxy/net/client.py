@@ -101,10 +101,9 @@ class UpstreamClient:
     """
 
     def __init__(self, agent: IAgent, clock: IReactorTime) -> None:
-        jar = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
         self._http = HTTPClient(
             IdentityAgent(agent),
-            cookiejar=jar,  # type: ignore[arg-type] # treq's own jar type adds only a way to look into it
+            cookiejar=_NO_COOKIES,  # type: ignore[arg-type] # treq's own jar type adds only a way to look into it
             data_to_body_producer=BytesProducer,
         )
         self._clock = clock
