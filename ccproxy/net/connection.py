@@ -49,7 +49,7 @@ class Connection(Protocol):
         self._response: Response | None = None
         self._heard = False
         self._fields: list[tuple[bytes, bytes]] = []
-        self._fields_size = 0
+        self._size_since_body = 0
         self._phrase = b""
         self._pieces: list[bytes] = []
         self._whole = False
@@ -65,7 +65,7 @@ class Connection(Protocol):
             body: What follows it.
         """
         asked: Deferred[IResponse] = Deferred(self._cancelled)
-        self._asked, self._heard, self._whole, self._fields_size = asked, False, False, 0
+        self._asked, self._heard, self._whole, self._size_since_body = asked, False, False, 0
         self.transport.write(head)
         if body is not None:
             body.startProducing(self.transport)  # it is in memory, and goes out with the head
@@ -99,10 +99,10 @@ class Connection(Protocol):
             self.hang_up()  # nobody asked
             return
         self._heard = True
-        if self._fields_size >= HEAD_LIMIT:
+        if self._size_since_body >= HEAD_LIMIT:
             self._refuse(HeadTooLargeError())
             return
-        self._fields_size += len(data)
+        self._size_since_body += len(data)
         problem: Exception | None = None
         try:
             assert self._parser is not None  # noqa: S101 - until the connection is lost
@@ -198,7 +198,7 @@ class Connection(Protocol):
     def on_body(self, data: bytes) -> None:
         """A piece of the body."""
         if not self._whole:
-            self._fields_size = 0  # what comes now is no field; trailers are counted anew
+            self._size_since_body = 0  # what comes now is no field; trailers are counted anew
             self._pieces.append(data)
 
     def on_message_complete(self) -> None:
