@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ccproxy.codecs import Dialect, Model
 from ccproxy.dialects import DIALECTS
-from ccproxy.events import Event, TextDelta, TextDeltas, singly
+from ccproxy.events import Event, TextDelta, TextDeltas, TextEnded, TextStarted, singly
 from ccproxy.fields import Fields
 from tests.dialects.turns import HIDDEN, TURN, encoded, turns
 
@@ -50,6 +50,15 @@ class TogetherTests(SynchronousTestCase):
                 for turn in (TURN, HIDDEN, evolve(TURN, model="a\u2028b")):
                     apart, at_once = dialect.encoder(turn, stream=stream), dialect.encoder(turn, stream=stream)
                     self.assertEqual(encoded(at_once, joined), encoded(apart, events), dialect.name)
+
+    def test_empty_piece_first(self) -> None:
+        """An empty piece opens no block: what follows it does not go into the block that has been closed."""
+        again: list[Event] = [TextStarted(), TextDelta(""), TextDelta(""), TextDelta("b"), TextEnded()]
+        events: list[Event] = [TextStarted(), TextDelta("a"), TextEnded(), *again]
+        joined: list[Event] = [*events[:4], TextDeltas(["", "", "b"]), TextEnded()]
+        for dialect in DIALECTS:
+            apart, at_once = dialect.encoder(TURN, stream=True), dialect.encoder(TURN, stream=True)
+            self.assertEqual(encoded(at_once, joined), encoded(apart, events), dialect.name)
 
 
 def together(events: Iterable[Event], joins: Iterable[bool]) -> Iterator[Event]:

@@ -101,7 +101,7 @@ class MessageStream:
         before = b""
         if self._blocks.open is not Block.TEXT:  # the first may open the block in which the others follow
             before, texts = self.encode(TextDelta(texts[0])), texts[1:]
-        if not self._delta.endswith(_DELTAS[Block.TEXT]) or not texts:
+        if self._blocks.open is not Block.TEXT or not texts:
             return before + b"".join([self.encode(TextDelta(text)) for text in texts])
         return b"%b%b%b}}\n\n" % (before, self._delta, quote_all(texts, b"}}\n\n" + self._delta))
 
