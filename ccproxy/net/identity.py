@@ -24,8 +24,9 @@ class IdentityAgent:
         self, method: bytes, uri: bytes, headers: Headers | None = None, bodyProducer: IBodyProducer | None = None
     ) -> Deferred[IResponse]:
         """Send a request; treq has already asked for gzip by the time that it comes here (trap P8)."""
-        headers = Headers() if headers is None else headers.copy()
-        headers.setRawHeaders(b"Accept-Encoding", [b"identity"])
+        if headers is None or headers.getRawHeaders(b"Accept-Encoding") != [b"identity"]:
+            headers = Headers() if headers is None else headers.copy()
+            headers.setRawHeaders(b"Accept-Encoding", [b"identity"])
         return self._agent.request(method, uri, headers, bodyProducer).addCallback(_plain)
 
 
