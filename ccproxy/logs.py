@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timezone
+from functools import lru_cache
 from io import FileIO
 from typing import TextIO
 
@@ -26,6 +27,9 @@ from twisted.python.failure import Failure
 from twisted.python.log import textFromEventDict
 from twisted.python.reflect import safe_str
 from zope.interface import implementer
+
+SUMMARY = "{log_summary}"
+"""The format of an event whose text is one field: what is logged often is put together by who logs it, at a tenth of the cost."""
 
 _LEVELS = {"debug": 0, "info": 1, "warn": 2, "warning": 2, "error": 3, "critical": 4}
 
@@ -194,10 +198,16 @@ _RENDERERS: dict[str, Callable[[LogEvent], str]] = {"text": _render_text, "json"
 
 def _time(event: LogEvent) -> str:
     try:
-        moment = datetime.fromtimestamp(event["log_time" if "log_time" in event else "time"], timezone.utc)
+        moment = float(event["log_time" if "log_time" in event else "time"])
+        second, microseconds = divmod(round(moment * 1_000_000), 1_000_000)
+        return f"{_second(second)}.{microseconds // 1000:03d}Z"
     except (KeyError, TypeError, ValueError, OverflowError, OSError):
-        moment = datetime.now(timezone.utc)
-    return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+        return datetime.now(timezone.utc).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+
+
+@lru_cache(4)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _level(event: LogEvent) -> str:
@@ -220,6 +230,8 @@ def _message(event: LogEvent) -> str:
     if "isError" in event and isinstance(event.get("failure"), Failure):
         # Twisted's own text for such an event holds the whole traceback, which is shown apart.
         return safe_str(event.get("why") or "Unhandled Error")
+    if event.get("log_format") == SUMMARY:
+        return str(event.get("log_summary"))
     if event.get("log_format") is None:
         return textFromEventDict({"message": (), "isError": False, **event}) or ""
     return formatEvent(event)

@@ -7,6 +7,7 @@ from twisted.logger import Logger
 
 from ccproxy.errors import ProxyError
 from ccproxy.events import Failed, Finished, Usage
+from ccproxy.logs import SUMMARY
 
 _CLIENT_CLOSED_REQUEST = 499  # for the log only; no client ever sees it
 _MODEL_LENGTH = 80
@@ -68,7 +69,7 @@ class Report:
         model, seconds = self.model[:_MODEL_LENGTH], f"{now - self.began_at:.3f}"
         tokens_in, tokens_out = _shown(self.usage.input), _shown(self.usage.output)
         _log.info(
-            "{log_summary}",  # made here, where it costs a tenth
+            SUMMARY,
             log_summary=(
                 f"{self.id} {self.dialect} {model} -> {self.status} {self.outcome} in {seconds}s, first event after {first}s, "
                 f"tokens {tokens_in}/{tokens_out}, {self.sent} bytes, tries {self.tries}, upstream trace {self.trace}"

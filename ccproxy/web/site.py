@@ -104,6 +104,8 @@ class ProxySite(Site):
     @override
     def log(self, request: http.Request) -> None:
         """A response is whole; exchanges write a line of their own, so this one is for debugging, and without the query."""
+        if self.config.log_level != "debug":
+            return
         method, path = request.method.decode("latin-1"), request.path.decode("latin-1")
         self._log.debug("{method} {path} -> {status}", method=method, path=path, status=request.code)
 

@@ -86,7 +86,7 @@ class SecretsTests(HouseTestCase):
         """Whatever becomes of a turn, no log event holds the key or a word of it."""
         for model in (*NAMES, "transcript/27_broken_json_line"):
             if not model.startswith("sim/flood"):
-                daemon = self.daemon()
+                daemon = self.daemon(log_level="debug")
                 for _ in self.turns(daemon, model):
                     pass
                 self.assertGreaterEqual(len(daemon.lines), 4)
@@ -96,7 +96,7 @@ class SecretsTests(HouseTestCase):
         """No refusal repeats the key or what was asked."""
         for model in NAMES:
             if model.startswith("sim/http"):
-                for answer in self.turns(self.daemon(), model):
+                for answer in self.turns(self.daemon(log_level="debug"), model):
                     self.assertGreaterEqual(answer.status, 400)
                     self.assertNotIn(b"canary", answer.body)
 
@@ -110,7 +110,7 @@ class SecretsTests(HouseTestCase):
             {"tool_choice": CANARY_TEXT},
         ):
             for speech in SPEECHES:
-                daemon = self.daemon()
+                daemon = self.daemon(log_level="debug")
                 answer = daemon.connect().post(speech, **fields).answer
                 self.assertEqual(answer.status, 400, fields)
                 self.assertNotIn(b"canary", answer.body)
@@ -118,7 +118,7 @@ class SecretsTests(HouseTestCase):
 
     def test_upstream_repeats_the_key(self) -> None:
         """An upstream that repeats the key in its words is not passed on as it is."""
-        daemon = self.daemon(Echoing())
+        daemon = self.daemon(Echoing(), log_level="debug")
         for speech in SPEECHES:
             answer = daemon.connect().ask("POST", speech.path, speech.body(), {"x-api-key": CANARY_KEY}).answer
             self.assertEqual((answer.status, answer.error["message"]), (400, "bad key user_*** (Bearer user_***)"))
@@ -126,7 +126,7 @@ class SecretsTests(HouseTestCase):
 
     def test_foreign_key(self) -> None:
         """The key of another service is not logged either."""
-        daemon = self.daemon()
+        daemon = self.daemon(log_level="debug")
 
         daemon.connect().ask("POST", CHAT.path, CHAT.body(), {"authorization": "Bearer sk-canary-of-another-service"})
 
@@ -134,7 +134,7 @@ class SecretsTests(HouseTestCase):
 
     def test_model_name(self) -> None:
         """A key that was pasted as a model's name is masked in the log."""
-        daemon = self.daemon()
+        daemon = self.daemon(log_level="debug")
 
         daemon.connect().post(CHAT, CANARY_KEY)
 
@@ -147,7 +147,7 @@ class SecretsTests(HouseTestCase):
 
     def test_debug_line(self) -> None:
         """The line of a response is without the query."""
-        daemon = self.daemon()
+        daemon = self.daemon(log_level="debug")
 
         daemon.connect().ask("GET", "/health?key=canary")
 
@@ -156,7 +156,7 @@ class SecretsTests(HouseTestCase):
 
     def test_many_lines(self) -> None:
         """What a stranger puts into a model's name or a path starts no line of its own."""
-        daemon = self.daemon()
+        daemon = self.daemon(log_level="debug")
         daemon.connect().post(CHAT, "sim/text\nforged line")
         daemon.connect().ask("GET", b"/nothing%0aforged")
 
