@@ -7,14 +7,14 @@ fits nothing goes up as it is: the list may be old, and the upstream decides.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
 _DATE_SUFFIX = re.compile(r"-(?:20\d{6}|20\d\d-\d\d-\d\d)$", re.ASCII)
 
 
-def resolve(wanted: str, aliases: Sequence[tuple[str, str]], known: Iterable[str]) -> str:
+def resolve(wanted: str, aliases: Sequence[tuple[str, str]], known: Sequence[str]) -> str:
     """The id of the model that serves ``wanted``.
 
     Args:
@@ -26,8 +26,7 @@ def resolve(wanted: str, aliases: Sequence[tuple[str, str]], known: Iterable[str
     exact = (model for alias, model in aliases if alias.lower() == name)
     pattern = (model for alias, model in aliases if fnmatchcase(name, alias.lower()))
     target = next(exact, None) or next(pattern, None) or wanted
-    known = tuple(known)
-    return target if target in known else _by_plain_name(known).get(_plain(target), target)
+    return target if target in known else _by_plain_name(tuple(known)).get(_plain(target), target)
 
 
 @lru_cache(2)  # the list is the same for many requests

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Protocol
 
 from attrs import field, frozen
@@ -34,12 +35,16 @@ class Key:
             label: What the bytes are for.
             size: How many bytes, at most 64.
         """
-        key = hashlib.blake2b(self._secret.encode(), digest_size=64).digest()
-        return hashlib.blake2b(label, key=key, digest_size=size).digest()
+        return hashlib.blake2b(label, key=self._hashed, digest_size=size).digest()
 
+    @cached_property
     def digest(self) -> str:
         """A name for the key in tables and logs, from which the key cannot be found."""
         return self.derive(b"ccproxy key digest", size=8).hex()
+
+    @cached_property
+    def _hashed(self) -> bytes:
+        return hashlib.blake2b(self._secret.encode(), digest_size=64).digest()
 
 
 @frozen

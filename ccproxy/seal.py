@@ -70,6 +70,8 @@ class Seal:
 
     def unsealed(self, prompt: Prompt) -> Prompt:
         """The prompt without signatures: reasoning that is ours is restored, any other is dropped with a note."""
+        if not any(_is_signed(part) for message in prompt.messages for part in message.parts):
+            return prompt
         dropped = 0
         messages: list[Message] = []
         for message in prompt.messages:
@@ -87,6 +89,10 @@ class Seal:
 
     def _mac(self, text: str) -> bytes:
         return blake2b(text.encode(), key=self.secret, digest_size=16).digest()
+
+
+def _is_signed(part: Part) -> bool:
+    return isinstance(part, Reasoning) and part.signature is not None
 
 
 def _written(data: bytes) -> str:

@@ -35,12 +35,12 @@ class KeyTests(SynchronousTestCase):
 
     def test_long(self) -> None:
         """A key may be longer than what BLAKE2 takes as a key, and differ only beyond that."""
-        digests = {Key("user_" + "x" * size).digest() for size in (93, 94)}
+        digests = {Key("user_" + "x" * size).digest for size in (93, 94)}
 
         self.assertEqual(len(digests), 2)
 
     def test_digest(self) -> None:
         """A digest is 16 hex digits, the same for the same key."""
-        self.assertRegex(Key(SECRET).digest(), r"\A[0-9a-f]{16}\Z")
-        self.assertEqual(Key(SECRET).digest(), Key(SECRET).digest())
-        self.assertNotEqual(Key(SECRET).digest(), Key("user_test_other").digest())
+        self.assertRegex(Key(SECRET).digest, r"\A[0-9a-f]{16}\Z")
+        self.assertEqual(Key(SECRET).digest, Key(SECRET).digest)
+        self.assertNotEqual(Key(SECRET).digest, Key("user_test_other").digest)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from difflib import SequenceMatcher
 
 from twisted.internet.interfaces import IReactorTime
@@ -46,6 +46,8 @@ class Catalog:
         self.upstream = upstream
         self._live = live
         self.timeout = timeout
+        self._read: Sequence[Model] = ()
+        self._ids: tuple[str, ...] = ()
         self._cached: Cached[Sequence[Model]] = Cached(self._fetch, upstream.fallback_models(), max_age, clock)
 
     async def models(self) -> Sequence[Model]:
@@ -56,9 +58,12 @@ class Catalog:
         """The list as it is just now; never waits."""
         return self._cached.peek()
 
-    def ids(self) -> Iterable[str]:
-        """The ids of the list as it is just now."""
-        return (model.id for model in self.known())
+    def ids(self) -> Sequence[str]:
+        """The ids of the list as it is just now; the same object as long as it is the same list."""
+        known = self.known()
+        if self._read is not known:
+            self._read, self._ids = known, tuple(model.id for model in known)
+        return self._ids
 
     def nearest(self, model_id: str) -> Sequence[str]:
         """The three known ids that look most like this one; case and vendor prefix weigh little."""

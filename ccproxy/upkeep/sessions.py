@@ -38,7 +38,7 @@ class Sessions:
 
     def of(self, key: Key, now: float) -> str:
         """The id of the key's session at ``now`` (Unix time): a UUID, version 4 in form."""
-        digest = key.digest()
+        digest = key.digest
         session = self._live.get(digest)
         if session is None or session.expires_at <= now:
             session = self._live[digest] = derive(key, now)

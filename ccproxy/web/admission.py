@@ -52,7 +52,7 @@ class Admission:
 
     def place(self, key: Key) -> Place:
         """A place for one exchange, to be held with ``async with``."""
-        return Place(self, key.digest())
+        return Place(self, key.digest)
 
     async def enter(self, digest: str) -> None:
         """Take a place.

@@ -105,9 +105,10 @@ def plan(house: House, dialect: Dialect, body: Body, identity: Identity, exchang
     seal = Seal(identity.key)
     asked = read(body.plain(), dialect, house.dialects)
     _check_strictness(asked, house.config)
-    view = evolve(asked.view, reasoning=asked.view.reasoning and not _is(house.config, asked, "off"))
+    view = evolve(asked.view, reasoning=False) if _is(house.config, asked, "off") else asked.view
     model = resolve(asked.model, house.config.model_aliases, house.catalog.ids())
-    prompt, names = aliased(seal.unsealed(evolve(asked, model=model, view=view)))
+    served = asked if model == asked.model and view is asked.view else evolve(asked, model=model, view=view)
+    prompt, names = aliased(seal.unsealed(served))
     request = house.upstream.generate(prompt, identity)
     # Only a dialect that tells counts beforehand is worth the work of counting, and only from its turns is learned.
     estimated = estimate(prompt) if dialect.counter else None
