@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.interfaces import IAddress, IDelayedCall
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
@@ -21,6 +20,7 @@ from typing_extensions import override
 
 from ccproxy.errors import Kind, ProxyError
 from ccproxy.net.cork import CORK
+from ccproxy.web.refusing import header_too_large, path_in, too_large, whole_refusal
 
 if TYPE_CHECKING:
     from ccproxy.web.site import ProxySite
@@ -57,7 +57,11 @@ class ProxyChannel(HTTPChannel):
         self._connected_at = 0.0
         self._first_line = b""
         self._objection: ProxyError | None = None
+        self._reading = False
         self._deadline: IDelayedCall | None = None
+        self._limit = 0.0
+        self._late: Callable[[], None] | None = None
+        self._host: IAddress | None = None
         self._progress = 0
         self._header_count = self._header_size = 0
         self._full_since: float | None = None
@@ -78,14 +82,18 @@ class ProxyChannel(HTTPChannel):
 
     @override
     def dataReceived(self, data: bytes) -> None:
-        """The client sent something; the first of it begins a header."""
+        """The client sent something; the first of it begins a header. What that makes us say, to whomever, goes out at once."""
         if self.phase is Phase.CLOSING:
             return
-        if self.phase is Phase.IDLE and data.strip(b"\r\n"):  # some clients send an empty line after a body
-            self._begin()
-        super().dataReceived(data)
-        if self.phase is Phase.BODY and self.requests[-1].content.overflown:
-            self._refuse(self._objection or _too_large())
+        self._reading = True
+        with CORK:
+            if self.phase is Phase.IDLE and data.strip(b"\r\n"):  # some clients send an empty line after a body
+                self._begin()
+            super().dataReceived(data)
+            if self.phase is Phase.BODY and self.requests[-1].content.overflown:
+                self._refuse(self._objection or too_large())
+            self._reading = False
+            self._set_deadline()
 
     @override
     def lineReceived(self, line: bytes) -> None:
@@ -103,9 +111,9 @@ class ProxyChannel(HTTPChannel):
         self._header_size += len(line) + 2
         config = self.site.config
         if config.max_header_bytes and self._header_size > config.max_header_bytes:
-            self._refuse(_header_too_large("maxHeaderBytes"))
+            self._refuse(header_too_large("maxHeaderBytes"))
         elif config.max_headers and self._header_count > config.max_headers + 2:  # with the first line and the last
-            self._refuse(_header_too_large("maxHeaders"))
+            self._refuse(header_too_large("maxHeaders"))
         else:
             super().lineReceived(line)
 
@@ -113,7 +121,7 @@ class ProxyChannel(HTTPChannel):
     def lineLengthExceeded(self, line: bytes) -> None:
         """A line of a header is longer than a whole header may be."""
         self._first_line = self._first_line or line[:_LONGEST_FIRST_LINE]
-        self._refuse(_header_too_large("maxHeaderBytes"))
+        self._refuse(header_too_large("maxHeaderBytes"))
 
     @override
     def headerReceived(self, line: bytes) -> bool:
@@ -138,7 +146,7 @@ class ProxyChannel(HTTPChannel):
         request, limit = self.requests[-1], self.site.config.max_body_bytes
         self._objection = self.site.objection(request.plain_headers) if self.length != 0 else None
         if limit and self.length is not None and self.length > limit:
-            self._refuse(self._objection or _too_large())
+            self._refuse(self._objection or too_large())
             return
         super().allHeadersReceived()
         if self._objection is not None:
@@ -198,6 +206,13 @@ class ProxyChannel(HTTPChannel):
             self.dataReceived(b"")
 
     @override
+    def getHost(self) -> IAddress:
+        """Our end, the same for all requests of a connection; the system is asked once."""
+        if self._host is None:
+            self._host = super().getHost()
+        return self._host
+
+    @override
     def timeoutConnection(self) -> None:
         """The client sent nothing for long; one that still reads an answer is not idle (trap P16)."""
         stall = self.site.config.client_stall_timeout
@@ -234,11 +249,19 @@ class ProxyChannel(HTTPChannel):
         self._header_count = self._header_size = 0
         self._enter(Phase.HEADER, self.site.config.client_header_timeout, self._header_late)
 
-    def _enter(self, phase: Phase, seconds: float = 0, late: Callable[[], None] = lambda: None) -> None:
+    def _enter(self, phase: Phase, seconds: float = 0, late: Callable[[], None] | None = None) -> None:
         self.phase = phase
         if self._deadline is not None and self._deadline.active():
             self._deadline.cancel()
-        self._deadline = self.callLater(seconds, late) if seconds else None
+        self._deadline = None
+        self._limit, self._late = seconds, late
+        if not self._reading:
+            self._set_deadline()
+
+    def _set_deadline(self) -> None:
+        """Limit the time of the phase; within a read most phases end as they began, and need no timer."""
+        if self._limit and self._late is not None and self._deadline is None:
+            self._deadline = self.callLater(self._limit, self._late)
 
     def _header_late(self) -> None:
         self._refuse(ProxyError(Kind.CLIENT_TIMEOUT, "The header of the request did not come in time."))
@@ -255,13 +278,8 @@ class ProxyChannel(HTTPChannel):
         """Answer a request that never became whole, and close when the client has had time to see it."""
         if self.phase is Phase.CLOSING:
             return
-        body = self.site.refusal(_path(self._first_line), error)
-        head = f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}\r\nConnection: close\r\n"
-        head += f"Access-Control-Allow-Origin: *\r\nX-Should-Retry: {str(error.retryable).lower()}\r\n"
-        head += f"Retry-After: {error.retry_after}\r\n" if error.retry_after is not None else ""
-        head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         assert self.transport is not None  # noqa: S101 - a deadline does not outlive its connection
-        self.transport.write(head.encode() + body)
+        self.transport.write(whole_refusal(error, self.site.refusal(path_in(self._first_line), error)))
         self.persistent = False
         self.clearLineBuffer()
         self.setTimeout(None)
@@ -271,19 +289,3 @@ class ProxyChannel(HTTPChannel):
         self.loseConnection()
         # A client that does not read, or over TLS does not say farewell, would keep it open for ever.
         self._enter(Phase.CLOSING, _LINGER_SECONDS, self.transport.abortConnection)  # type: ignore[union-attr] # TCP, TLS
-
-
-def _path(line: bytes) -> str:
-    """The path in the first line of a request, as far as there is one."""
-    words = line.split(b" ", 2)
-    return words[1].partition(b"?")[0].decode("latin-1") if len(words) > 1 else ""
-
-
-def _too_large() -> ProxyError:
-    return ProxyError(Kind.TOO_LARGE, "The request body is larger than the limit of the proxy (maxBodyBytes).")
-
-
-def _header_too_large(limit: str) -> ProxyError:
-    return ProxyError(
-        Kind.HEADER_TOO_LARGE, f"The header of the request is larger than the limit of the proxy ({limit})."
-    )
