@@ -88,6 +88,9 @@ class UpstreamAgent:
     def close(self) -> Deferred[None]:
         """Close the connections that serve nothing now; fires when they are closed."""
         self._closed = Deferred() if self._idle else succeed(None)
+        if self._sweep is not None:
+            self._sweep.cancel()
+            self._sweep = None
         for connections in tuple(self._idle.values()):
             for connection in tuple(connections):
                 connection.hang_up()
@@ -136,13 +139,10 @@ class UpstreamAgent:
             self._closed.callback(None)
 
     def _drop(self, key: _Key, connection: Connection) -> None:
-        """It is not idle any more."""
+        """It is not idle any more; the timer stays, as the next one soon will be."""
         del self._idle[key][connection]
         if not self._idle[key]:
             del self._idle[key]
-        if not self._idle and self._sweep is not None:
-            self._sweep.cancel()
-            self._sweep = None
 
     def _close_old(self) -> None:
         """One timer for all: each is closed when it has been idle for long enough."""

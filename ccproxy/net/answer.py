@@ -39,7 +39,8 @@ class StreamAnswer:
         self._ping_interval = ping_interval
         self._wrote_at = clock.seconds()
         self._timer: IDelayedCall | None = None
-        self._arm()
+        if header_delay:
+            self._wake(self._wrote_at + min(header_delay, ping_interval or header_delay))
 
     def write(self, data: bytes) -> None:
         """Send bytes to the client now."""
@@ -65,15 +66,20 @@ class StreamAnswer:
             self._timer = None
 
     def _arm(self) -> None:
-        self.close()
+        """Have a timer that comes in time; a write does not move it, and it looks for itself whether a ping is due."""
         interval = self._ping_interval if self.begun else self._header_delay
-        if interval:
-            self._timer = self._clock.callLater(self._wrote_at + interval - self._clock.seconds(), self._due)
+        due = self._wrote_at + interval
+        if interval and (self._timer is None or self._timer.getTime() > due):
+            self._wake(due)
+
+    def _wake(self, due: float) -> None:
+        self.close()
+        self._timer = self._clock.callLater(due - self._clock.seconds(), self._due)
 
     def _due(self) -> None:
         self._timer = None
         interval = self._ping_interval if self.begun else self._header_delay
-        if self._wrote_at + interval <= self._clock.seconds():
+        if interval and self._wrote_at + interval <= self._clock.seconds():
             self.write(self._encoder.ping())
         self._arm()
 

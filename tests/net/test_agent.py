@@ -17,6 +17,7 @@ from ccproxy.errors import Kind, ProxyError
 from ccproxy.net.agent import UpstreamAgent
 from ccproxy.net.client import BytesProducer
 from ccproxy.net.identity import IdentityAgent
+from ccproxy.net.idle import KEPT_SECONDS
 from ccproxy.net.standard import StandardAgent
 from tests.net.network import Network, Peer
 
@@ -210,6 +211,7 @@ class UpstreamAgentTests(AgentTestCase):
         second.cancel()
 
         self.failureResultOf(second)
+        self.network.advance(KEPT_SECONDS)  # after which nobody looks for old connections any more
         self.assertTrue(self.network.given_up)
         self.assertEqual(self.network.timers(), 0)
 

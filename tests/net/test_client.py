@@ -20,6 +20,7 @@ from ccproxy.codecs import HTTPRequest
 from ccproxy.errors import Kind, ProxyError
 from ccproxy.net.agent import UpstreamAgent
 from ccproxy.net.client import BytesProducer, Reply, UpstreamClient
+from ccproxy.net.idle import KEPT_SECONDS
 from tests.net.network import Network, Peer
 
 URL = "http://api.example/alpha/generate"
@@ -362,6 +363,7 @@ class DeadlineTests(ClientTestCase):
         sent.cancel()
 
         self.failureResultOf(sent, CancelledError)
+        self.network.advance(KEPT_SECONDS)  # after which nobody looks for old connections any more
         self.assertEqual((peer.hung_up_on, self.network.dials, self.network.timers()), (True, 0, 0))
 
     def test_cancellation_while_the_name_is_looked_up(self) -> None:

@@ -38,11 +38,11 @@ class Records:
         line_limit: The longest line of a type that we need, bytes; 0 for no limit.
     """
 
+    _texts = Texts()
+
     def __init__(self, line_limit: int) -> None:
         self._skipped = 0
         self._splitter = LineSplitter(line_limit, self._drops)
-        self._reader = RecordReader(StreamRecord)
-        self._texts = Texts()
         self._calls = Calls(line_limit)
         self._text = SurrogateJoiner()
         self._reasoning = SurrogateJoiner()
@@ -52,22 +52,6 @@ class Records:
         self._anonymous = 0
         self._eventful = False
         self._over = False
-        self._handlers: dict[str, Callable[[StreamRecord], Iterable[Event]]] = {
-            "text-delta": self._text_delta,
-            "reasoning-delta": self._reasoning_delta,
-            "text-start": lambda record: (TextStarted(),),
-            "text-end": self._text_end,
-            "reasoning-end": self._reasoning_end,
-            "tool-input-start": self._tool_start,
-            "tool-input-delta": self._tool_delta,
-            "tool-call-delta": self._tool_delta,
-            "tool-call": self._tool_call,
-            "tool-input-available": self._tool_call,
-            "finish-step": self._finish_step,
-            "finish": self._finish,
-            "error": self._error,
-            "abort": self._abort,
-        }
 
     def feed(self, data: bytes) -> list[Event]:
         """Take the next bytes, cut anywhere, and say what they complete."""
@@ -120,7 +104,7 @@ class Records:
     def _records(self, block: bytes, events: list[Event]) -> None:
         if self._over or not block:
             return
-        records = self._reader.block(block)
+        records = _READER.block(block)
         if records is not None:
             for record in records:
                 self._take(record, events)
@@ -146,11 +130,11 @@ class Records:
             self._skipped += 1
             return
         try:
-            record = self._reader.line(line)
+            record = _READER.line(line)
         except MalformedJSONError as error:
             if text := self._texts.read(line):
                 self._said((text,), events)
-            elif not is_of(line, self._handlers):
+            elif not is_of(line, _HANDLERS):
                 self._skipped += 1
             else:
                 self._fail(f"The upstream sent a line that cannot be read ({error}).", events)
@@ -178,7 +162,7 @@ class Records:
         return True
 
     def _means_nothing(self, kind: str | None) -> bool:
-        if kind is None or kind in self._handlers:
+        if kind is None or kind in _HANDLERS:
             return False
         self._eventful = self._eventful or bool(kind and kind not in _QUIET)
         return True
@@ -188,14 +172,14 @@ class Records:
     def _take(self, record: StreamRecord, events: list[Event]) -> None:
         if self._over:
             return
-        handler = self._handlers.get(record.type)
+        handler = _HANDLERS.get(record.type)
         if handler is None:
             self._unknown(record, events)
             return
         self._eventful, self._last_step = True, None
         if record.data is not None and record == StreamRecord(type=record.type, data=record.data):
             record = self._unnested(record)
-        for event in handler(record):
+        for event in handler(self, record):
             if isinstance(event, (Finished, Failed)):
                 self._end_with(events, event)
                 return
@@ -215,7 +199,7 @@ class Records:
         if not isinstance(record.data, dict):
             return record
         try:
-            return self._reader.value({**record.data, "type": record.type})
+            return _READER.value({**record.data, "type": record.type})
         except MalformedJSONError:
             return record
 
@@ -233,6 +217,9 @@ class Records:
         events.extend(last)
 
     # Handlers
+
+    def _text_start(self, record: StreamRecord) -> Iterable[Event]:
+        return (TextStarted(),)
 
     def _text_delta(self, record: StreamRecord) -> Iterable[Event]:
         text = self._text.join(delta_of(record))
@@ -296,3 +283,22 @@ class Records:
 
     def _abort(self, record: StreamRecord) -> Iterable[Event]:
         return (Failed(ProxyError(Kind.UPSTREAM, "The upstream aborted its answer."), usage.total(self._steps)),)
+
+
+_READER = RecordReader(StreamRecord)
+_HANDLERS: dict[str, Callable[[Records, StreamRecord], Iterable[Event]]] = {
+    "text-delta": Records._text_delta,
+    "reasoning-delta": Records._reasoning_delta,
+    "text-start": Records._text_start,
+    "text-end": Records._text_end,
+    "reasoning-end": Records._reasoning_end,
+    "tool-input-start": Records._tool_start,
+    "tool-input-delta": Records._tool_delta,
+    "tool-call-delta": Records._tool_delta,
+    "tool-call": Records._tool_call,
+    "tool-input-available": Records._tool_call,
+    "finish-step": Records._finish_step,
+    "finish": Records._finish,
+    "error": Records._error,
+    "abort": Records._abort,
+}

@@ -20,12 +20,11 @@ class TextRecord(Record, tag_field="type", tag="text-delta"):
     text: str
 
 
+_READER = RecordReader(TextRecord)
+
+
 class Texts:
     """Reads the text of a delivery."""
-
-    def __init__(self) -> None:
-        self._reader = RecordReader(TextRecord)
-        self._decode = self._reader.decode
 
     def find(self, block: bytes) -> tuple[int, int, Sequence[str]]:
         """Where the text within whole lines begins and ends, and its pieces; none where it is not text alone."""
@@ -38,7 +37,7 @@ class Texts:
                 return 0, 0, ()
         last = block.rfind(_NEXT) + 1 or start
         end = block.index(b"\n", last) + 1
-        records = self._reader.block(block[start:end])
+        records = _READER.block(block[start:end])
         if not records:
             return 0, 0, ()
         texts = [record.text for record in records]
@@ -47,7 +46,7 @@ class Texts:
     def read(self, line: bytes) -> str:
         """The text of a line whose other fields are not what they should be; empty where it is none."""
         try:
-            return self._decode(line).text
+            return _READER.decode(line).text
         except UNREADABLE:
             return ""
 
