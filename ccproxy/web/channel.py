@@ -8,10 +8,9 @@ read with a bare 400, or not at all. The hooks used are public methods of `HTTPC
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum
 from typing import TYPE_CHECKING
 
-from twisted.internet.interfaces import IAddress, IDelayedCall
+from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
@@ -20,6 +19,7 @@ from typing_extensions import override
 
 from ccproxy.errors import Kind, ProxyError
 from ccproxy.net.cork import CORK
+from ccproxy.web.phase import Limit, Phase
 from ccproxy.web.refusing import header_too_large, path_in, too_large, whole_refusal
 
 if TYPE_CHECKING:
@@ -30,16 +30,7 @@ _LINGER_SECONDS = 2.0  # for a client that still sends to see that it was refuse
 _FRESH_SECONDS = 1.0  # in which the first request of a connection may be on its way
 _NO_LIMIT = 2**31
 _LONGEST_FIRST_LINE = 16384
-
-
-class Phase(Enum):
-    """What a client connection is doing."""
-
-    IDLE = "idle"
-    HEADER = "header"
-    BODY = "body"
-    SERVING = "serving"
-    CLOSING = "closing"
+_EARLY = 16384  # bytes of a request that are kept before it may begin; of more the rest is left to the system
 
 
 class ProxyChannel(HTTPChannel):
@@ -57,10 +48,8 @@ class ProxyChannel(HTTPChannel):
         self._connected_at = 0.0
         self._first_line = b""
         self._objection: ProxyError | None = None
-        self._reading = False
-        self._deadline: IDelayedCall | None = None
-        self._limit = 0.0
-        self._late: Callable[[], None] | None = None
+        self._limit = Limit(lambda seconds, late: self.callLater(seconds, late))  # which the factory sets later
+        self._early: list[bytes] = []
         self._host: IAddress | None = None
         self._progress = 0
         self._header_count = self._header_size = 0
@@ -85,15 +74,11 @@ class ProxyChannel(HTTPChannel):
         """The client sent something; the first of it begins a header. What that makes us say, to whomever, goes out at once."""
         if self.phase is Phase.CLOSING:
             return
-        self._reading = True
-        with CORK:
-            if self.phase is Phase.IDLE and data.strip(b"\r\n"):  # some clients send an empty line after a body
-                self._begin()
-            super().dataReceived(data)
-            if self.phase is Phase.BODY and self.requests[-1].content.overflown:
-                self._refuse(self._objection or too_large())
-            self._reading = False
-            self._set_deadline()
+        begins = self.phase is Phase.IDLE and data.strip(b"\r\n")  # some clients send an empty line after a body
+        if self.phase is Phase.WAITING or (begins and not self.site.turnstile.lets_in()):
+            self._wait(data)
+        else:
+            self._read(data, begins=bool(begins))
 
     @override
     def lineReceived(self, line: bytes) -> None:
@@ -239,10 +224,38 @@ class ProxyChannel(HTTPChannel):
                 self.loseConnection()
             case Phase.BODY | Phase.SERVING:
                 self.persistent = False
-            case Phase.HEADER:
+            case Phase.WAITING | Phase.HEADER:
                 pass  # `checkPersistence` will say so; Twisted drops the first line of a request on a connection that is to be closed
 
     # The phases
+
+    def _wait(self, data: bytes) -> None:
+        """A crowd came before this request: keep its beginning."""
+        if self.phase is Phase.IDLE:
+            self._enter(Phase.WAITING)
+            self.site.turnstile.wait(self._go_on)
+        self._early.append(data)
+        if sum(map(len, self._early)) > _EARLY:
+            self.transport.pauseProducing()  # type: ignore[union-attr] # a connected transport
+
+    def _go_on(self) -> None:
+        if self.phase is not Phase.WAITING:  # its client left
+            return
+        self._enter(Phase.IDLE)
+        early, self._early = b"".join(self._early), []
+        if len(early) > _EARLY:
+            self.transport.resumeProducing()  # type: ignore[union-attr] # a connected transport
+        self._read(early, begins=True)
+
+    def _read(self, data: bytes, *, begins: bool) -> None:
+        self._limit.begin_read()
+        with CORK:
+            if begins:
+                self._begin()
+            super().dataReceived(data)
+            if self.phase is Phase.BODY and self.requests[-1].content.overflown:
+                self._refuse(self._objection or too_large())
+            self._limit.end_read()
 
     def _begin(self) -> None:
         self._first_line = b""
@@ -251,17 +264,7 @@ class ProxyChannel(HTTPChannel):
 
     def _enter(self, phase: Phase, seconds: float = 0, late: Callable[[], None] | None = None) -> None:
         self.phase = phase
-        if self._deadline is not None and self._deadline.active():
-            self._deadline.cancel()
-        self._deadline = None
-        self._limit, self._late = seconds, late
-        if not self._reading:
-            self._set_deadline()
-
-    def _set_deadline(self) -> None:
-        """Limit the time of the phase; within a read most phases end as they began, and need no timer."""
-        if self._limit and self._late is not None and self._deadline is None:
-            self._deadline = self.callLater(self._limit, self._late)
+        self._limit.set(seconds, late)
 
     def _header_late(self) -> None:
         self._refuse(ProxyError(Kind.CLIENT_TIMEOUT, "The header of the request did not come in time."))

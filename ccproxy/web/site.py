@@ -22,6 +22,7 @@ from ccproxy.errors import ProxyError
 from ccproxy.web.body import BoundedBody
 from ccproxy.web.channel import ProxyChannel
 from ccproxy.web.request import ProxyRequest
+from ccproxy.web.turnstile import Turnstile
 
 _QUIET_SECONDS = 60.0
 
@@ -47,6 +48,7 @@ class ProxySite(Site):
     Attributes:
         channels: The connections that are open.
         draining: No connection outlives its response any more.
+        turnstile: How many requests begin at once.
     """
 
     _log = Logger()
@@ -74,6 +76,7 @@ class ProxySite(Site):
         self.clock = clock
         self.channels: set[ProxyChannel] = set()
         self.draining = False
+        self.turnstile = Turnstile(clock)
         self._complained_at: float | None = None
         self._empty: Deferred[None] | None = None
 

@@ -140,10 +140,14 @@ class Client:
 
     def send(self, data: bytes) -> Client:
         """Send bytes, and let everything run that can; what is sent into a lost connection is lost."""
+        self.send_at_once(data)
+        self._daemon.settle()
+        return self
+
+    def send_at_once(self, data: bytes) -> None:
+        """Send bytes in the same turn of the reactor as whatever comes next."""
         if self.connected:
             self._channel.dataReceived(data)
-            self._daemon.settle()
-        return self
 
     def ask(
         self, method: str, path: str | bytes, body: object = None, headers: Mapping[str, str] | None = None
@@ -216,6 +220,7 @@ class MemoryDaemon:
 
     def settle(self) -> None:
         """Let everything run that needs no time."""
+        self.clock.advance(0)  # the reactor's next turn
         for _ in range(3):
             self.upstream.flush()
             self._flush()

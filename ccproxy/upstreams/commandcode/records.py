@@ -86,13 +86,12 @@ class Records:
     # Lines
 
     def _block(self, block: bytes, events: list[Event]) -> None:
-        if block:
-            self._lines(block, events)
+        self._lines(block, events)
         if self._splitter.overflowed:
             self._fail("The upstream sent a line that is larger than the limit.", events)
 
     def _lines(self, block: bytes, events: list[Event]) -> None:
-        start, end, texts = self._texts.find(block)
+        start, end, texts = self._texts.find(block) if block else (0, 0, ())
         if not texts:
             self._records(block, events)
             return
@@ -268,9 +267,6 @@ class Records:
         self._steps.append(usage.parse(record.usage))
         return ()
 
-    def _finish(self, record: StreamRecord) -> Iterable[Event]:
-        return self._finished(record)
-
     def _finished(self, record: StreamRecord) -> Iterator[Event]:
         yield from self._calls.reveal()
         spent = usage.parse(record.total_usage)
@@ -298,7 +294,7 @@ _HANDLERS: dict[str, Callable[[Records, StreamRecord], Iterable[Event]]] = {
     "tool-call": Records._tool_call,
     "tool-input-available": Records._tool_call,
     "finish-step": Records._finish_step,
-    "finish": Records._finish,
+    "finish": Records._finished,
     "error": Records._error,
     "abort": Records._abort,
 }

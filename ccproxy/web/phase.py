@@ -1,0 +1,58 @@
+"""This module is what a client connection is doing, and how long it may."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+
+from twisted.internet.interfaces import IDelayedCall
+
+
+class Phase(Enum):
+    """What a client connection is doing."""
+
+    IDLE = "idle"
+    WAITING = "waiting"
+    HEADER = "header"
+    BODY = "body"
+    SERVING = "serving"
+    CLOSING = "closing"
+
+
+class Limit:
+    """The limit on the time of a phase, in place of the one on the phase before.
+
+    Within a read most phases end as they began; a limit that is set there gets a timer at the end of the read, if it still holds.
+
+    Args:
+        call_later: What makes timers.
+    """
+
+    def __init__(self, call_later: Callable[[float, Callable[[], None]], IDelayedCall]) -> None:
+        self._call_later = call_later
+        self._timer: IDelayedCall | None = None
+        self._seconds = 0.0
+        self._late: Callable[[], None] | None = None
+        self._reading = False
+
+    def set(self, seconds: float = 0, late: Callable[[], None] | None = None) -> None:
+        """From now on ``late`` is called after so many seconds; 0 for never."""
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._timer = None
+        self._seconds, self._late = seconds, late
+        if not self._reading:
+            self._arm()
+
+    def begin_read(self) -> None:
+        """Make no timers for now."""
+        self._reading = True
+
+    def end_read(self) -> None:
+        """Make the one that still is needed."""
+        self._reading = False
+        self._arm()
+
+    def _arm(self) -> None:
+        if self._late is not None and self._seconds and self._timer is None:
+            self._timer = self._call_later(self._seconds, self._late)
