@@ -8,19 +8,18 @@ import secrets
 import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 from attrs import evolve
 from twisted.application.internet import StreamServerEndpointService
 from twisted.application.service import IService, MultiService
 from twisted.internet.endpoints import AdoptedStreamServerEndpoint, quoteStringArgument
 from twisted.logger import Logger
-from twisted.python import usage
 from twisted.web.iweb import IAgent
 
 from ccproxy import __version__, logs
 from ccproxy.codecs import Upstream
-from ccproxy.config import Config, settings
+from ccproxy.config import Config
 from ccproxy.daemon import ProxyDaemon
 from ccproxy.descriptors import Exhaustion, fitting
 from ccproxy.dialects import DIALECTS
@@ -28,6 +27,7 @@ from ccproxy.loading import ConfigError, Loaded, load
 from ccproxy.net.agent import UpstreamAgent
 from ccproxy.net.client import UpstreamClient
 from ccproxy.net.standard import StandardAgent
+from ccproxy.options import Options
 from ccproxy.reloading import Reloader
 from ccproxy.simulator.app import Simulator
 from ccproxy.simulator.service import SimulatorSite
@@ -51,8 +51,6 @@ _log = Logger()
 AGENTS: dict[str, type[UpstreamAgent] | type[StandardAgent]] = {"httptools": UpstreamAgent, "twisted": StandardAgent}
 """What speaks HTTP to the upstream, by the value of ``upstreamClient``."""
 
-_OFFERED = ("port", "host", "api_base", "log_level", "log_format")
-
 
 class Assembly(NamedTuple):
     """A wired house, its routes, and the factory of its client connections."""
@@ -70,56 +68,6 @@ class Assembly(NamedTuple):
         house.catalog.timeout = house.release.timeout = config.refresh_timeout
         house.release.pinned = config.cli_version
         self.site.configure(config)
-
-
-class Options(usage.Options):
-    """The command line of ``twistd ccproxy``: what is asked most often; every other setting lives in the file or the environment."""
-
-    synopsis = "[options]"
-    longdesc = (
-        "Serves OpenAI and Anthropic clients from Command Code. Every setting can stand in config.json (--config) or in the environment; "
-        "options win over the environment, which wins over the file."
-    )
-    optFlags: ClassVar[list[list[str | None]]] = [
-        [
-            "simulator",
-            None,
-            "Answer from an embedded simulator instead of the upstream, on a loopback port of its own.",
-        ],
-    ]
-    optParameters: ClassVar[list[list[str | None]]] = [
-        ["config", "c", None, "The configuration file; config.json in the working directory is read if there is one."],
-        *(
-            [
-                setting.option.removeprefix("--"),
-                None,
-                None,
-                f"{setting.help}: {setting.shape.expected} [default: {setting.default}]",
-            ]
-            for setting in settings()
-            if setting.attribute in _OFFERED
-        ),
-    ]
-
-    def __init__(self) -> None:
-        super().__init__()
-        self["listen"] = []
-
-    def opt_listen(self, endpoint: str) -> None:
-        """A Twisted endpoint to listen on, such as unix:/run/ccproxy.sock; may be repeated, and replaces --host and --port."""
-        self["listen"].append(endpoint)
-
-    def opt_version(self) -> None:
-        """Show the version and exit."""
-        sys.stdout.write(f"ccproxy {__version__}\n")
-        sys.exit(0)
-
-    def settings(self) -> dict[str, object]:
-        """What was given, by the attribute of the setting."""
-        given: dict[str, object] = {name: self[name.replace("_", "-")] for name in _OFFERED}
-        given["listen"] = tuple(self["listen"]) or None
-        given["simulator"] = True if self["simulator"] else None
-        return given
 
 
 def assemble(config: Config, agent: IAgent, reactor: Any, offload: Offload = at_once) -> Assembly:  # noqa: ANN401 - many interfaces

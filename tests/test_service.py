@@ -22,7 +22,8 @@ from ccproxy.config import Config, settings
 from ccproxy.daemon import ProxyDaemon
 from ccproxy.descriptors import Exhaustion
 from ccproxy.errors import ProxyError
-from ccproxy.service import Options, assemble, endpoints, makeService, upkeep
+from ccproxy.options import Options
+from ccproxy.service import assemble, endpoints, makeService, upkeep
 from ccproxy.startup import StartupError
 from ccproxy.upkeep.periodic import Periodic
 from ccproxy.web.drain import Drain
