@@ -62,7 +62,8 @@ class Drain(Service):
         return Deferred.fromCoroutine(self._drain())
 
     def hurry(self) -> None:
-        """Wait no longer."""
+        """Wait no longer, or not at all if it has not begun."""
+        self.grace = 0.0
         if self._waiting is not None:
             self._waiting.cancel()
 

@@ -192,7 +192,7 @@ class DrainTests(HouseTestCase):
         self.assertTrue(client.answer.complete)
 
     def test_hurry_for_nothing(self) -> None:
-        """Asked to hurry when it is done, or was never asked to stop, it does nothing."""
+        """Asked to hurry when there is nothing to wait for, it does nothing."""
         daemon = self.daemon()
         drain = Drain(daemon.app, daemon.site, daemon.house.admission, 25, daemon.clock, self.close)
         drain.hurry()
@@ -202,6 +202,21 @@ class DrainTests(HouseTestCase):
 
         self.successResultOf(stopped)
         self.assertEqual(self.closed, 1)
+
+    def test_hurry_beforehand(self) -> None:
+        """Asked to hurry before it is asked to stop, it gives no grace."""
+        daemon = self.daemon()
+        client = daemon.connect().post(CHAT, "sim/stall", stream=True)
+        drain = Drain(daemon.app, daemon.site, daemon.house.admission, 25, daemon.clock, self.close)
+        drain.startService()
+
+        drain.hurry()
+        stopped = drain.stopService()
+        daemon.advance(0)
+        daemon.settle()
+
+        self.successResultOf(stopped)
+        self.assertIn(b"shutting down", client.answer.body)
 
     def test_client_that_does_not_read(self) -> None:
         """A client that reads nothing holds the daemon up for the grace and a moment, not longer."""
