@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.application import strports
 from twisted.application.service import IService, MultiService
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IProtocolFactory, IReactorCore
+from twisted.internet.interfaces import IProtocolFactory
 from typing_extensions import override
 
 
@@ -33,13 +35,13 @@ class Daemon(MultiService):
             raise StartupError(f"ccproxy: {problem}") from None
 
 
-def listening(description: str, factory: IProtocolFactory, reactor: IReactorCore) -> IService:
+def listening(description: str, factory: IProtocolFactory, reactor: Any) -> IService:  # noqa: ANN401 - many interfaces
     """The service that listens on an endpoint.
 
     Args:
         description: A Twisted endpoint, such as ``tcp:3000:interface=127.0.0.1``.
         factory: Makes the protocols.
-        reactor: Where to listen.
+        reactor: What opens the port.
 
     Raises:
         StartupError: There is no such endpoint.

@@ -22,7 +22,7 @@ from tests.web.house import Speech
 
 
 def self_signed(host: str, *, days: int = 1) -> bytes:
-    """A key and a certificate for an address, in PEM form, that nobody has signed, good from ten days ago for ten and some days."""
+    """A key and a certificate for an address or a name, in PEM form, that nobody has signed, good for ten days past and some to come."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
     now = datetime.now(timezone.utc)
@@ -34,7 +34,7 @@ def self_signed(host: str, *, days: int = 1) -> bytes:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=10))
         .not_valid_after(now + timedelta(days=days))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(host))]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([_alternative(host)]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
@@ -42,6 +42,13 @@ def self_signed(host: str, *, days: int = 1) -> bytes:
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     return private + certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def _alternative(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
 
 
 class TLSTests(FaultTestCase):
