@@ -34,7 +34,7 @@ class ProxyDaemon(Daemon):
         self._observer = observer
         self._greeting = greeting
         self._reactor = reactor
-        self._stopping = False
+        self._urgency = 0
 
     @override
     def setServiceParent(self, parent: Any) -> None:
@@ -59,10 +59,16 @@ class ProxyDaemon(Daemon):
             signal.signal(number, lambda number, frame: self._reactor.callFromThread(react))
 
     def _terminate(self) -> None:
-        if not self._stopping:
-            self._stopping = True
+        self.end(self._urgency + 1)
+
+    def end(self, urgency: int) -> None:
+        """Stop (1), or stop at once (2); to be told again what is known already changes nothing."""
+        if urgency <= self._urgency:
+            return
+        if not self._urgency:
             self._log.info("stopping")
             self._reactor.stop()
-        else:
+        if urgency > 1:
             self._log.info("stopping at once")
             self.hurry()
+        self._urgency = urgency

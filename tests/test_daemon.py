@@ -48,6 +48,7 @@ class SignalTests(SynchronousTestCase):
         daemon.hurry = lambda: self.calls.append("hurry")
         daemon.startService()
         self.reactor.advance(0)
+        self.daemon = daemon
 
     def test_hangup(self) -> None:
         """SIGHUP reads the configuration anew."""
@@ -61,5 +62,22 @@ class SignalTests(SynchronousTestCase):
         signal.raise_signal(signal.SIGTERM)
         signal.raise_signal(signal.SIGINT)
         self.reactor.advance(0)
+
+        self.assertEqual((self.calls, self.reactor.stopped), (["greet", "hurry"], 1))
+
+    def test_told_again(self) -> None:
+        """To be told what a signal has said already, and the other way round, does not count as a second time."""
+        signal.raise_signal(signal.SIGTERM)
+        self.reactor.advance(0)
+        self.daemon.end(1)
+        self.assertEqual((self.calls, self.reactor.stopped), (["greet"], 1))
+
+        self.daemon.end(2)
+        self.daemon.end(2)
+        self.assertEqual((self.calls, self.reactor.stopped), (["greet", "hurry"], 1))
+
+    def test_at_once(self) -> None:
+        """Told to stop at once it stops, and hurries."""
+        self.daemon.end(2)
 
         self.assertEqual((self.calls, self.reactor.stopped), (["greet", "hurry"], 1))
