@@ -32,6 +32,7 @@ from ccproxy.shapes import (
     SECONDS,
     TEXT,
     URL,
+    WORKERS,
     Shape,
 )
 
@@ -58,6 +59,9 @@ class Config:
         ENDPOINTS,
         "Twisted endpoints to listen on, in place of host and port; a list, in the environment separated by spaces",
         restart=True,
+    )
+    workers: int = _setting(
+        1, WORKERS, "processes that serve, each with its share of the limits on connections and requests", restart=True
     )
     api_base: str = _setting(
         "https://api.commandcode.ai", BASE_URL, "where the upstream is", "CC_API_BASE", restart=True

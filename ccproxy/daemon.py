@@ -34,6 +34,7 @@ class ProxyDaemon(Daemon):
         self._observer = observer
         self._greeting = greeting
         self._reactor = reactor
+        self._signals = 0
         self._urgency = 0
 
     @override
@@ -59,10 +60,11 @@ class ProxyDaemon(Daemon):
             signal.signal(number, lambda number, frame: self._reactor.callFromThread(react))
 
     def _terminate(self) -> None:
-        self.end(self._urgency + 1)
+        self._signals += 1
+        self.end(self._signals)
 
     def end(self, urgency: int) -> None:
-        """Stop (1), or stop at once (2); to be told again what is known already changes nothing."""
+        """Stop (1), or stop at once (2); to be told again what is known already, or was said by a signal, changes nothing."""
         if urgency <= self._urgency:
             return
         if not self._urgency:

@@ -10,7 +10,7 @@ from twisted.python import usage
 from ccproxy import __version__
 from ccproxy.config import settings
 
-_OFFERED = ("port", "host", "api_base", "log_level", "log_format")
+_OFFERED = ("port", "host", "workers", "api_base", "log_level", "log_format")
 
 
 class Options(usage.Options):

@@ -7,31 +7,36 @@ import random
 import secrets
 import socket
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from attrs import evolve
 from twisted.application.internet import StreamServerEndpointService
 from twisted.application.service import IService, MultiService
 from twisted.internet.endpoints import AdoptedStreamServerEndpoint, quoteStringArgument
+from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 from twisted.web.iweb import IAgent
 
-from ccproxy import __version__, logs
+from ccproxy import orders
+from ccproxy.beginning import Start, begin, greet
 from ccproxy.codecs import Upstream
 from ccproxy.config import Config
 from ccproxy.daemon import ProxyDaemon
-from ccproxy.descriptors import Exhaustion, fitting
+from ccproxy.descriptors import fitting
 from ccproxy.dialects import DIALECTS
-from ccproxy.loading import ConfigError, Loaded, load
+from ccproxy.inheritance import Lender, heirs
+from ccproxy.loading import Loaded, load
 from ccproxy.net.agent import UpstreamAgent
 from ccproxy.net.client import UpstreamClient
 from ccproxy.net.standard import StandardAgent
 from ccproxy.options import Options
 from ccproxy.reloading import Reloader
+from ccproxy.shares import excesses, share
 from ccproxy.simulator.app import Simulator
 from ccproxy.simulator.service import SimulatorSite
-from ccproxy.startup import StartupError, listening
+from ccproxy.startup import listening
 from ccproxy.upkeep.catalog import Catalog
 from ccproxy.upkeep.periodic import Periodic
 from ccproxy.upkeep.release import FALLBACK_VERSION, Release
@@ -43,6 +48,7 @@ from ccproxy.web.drain import Drain
 from ccproxy.web.house import House
 from ccproxy.web.offload import Offload, ReadingRoom, at_once
 from ccproxy.web.site import ProxySite
+from ccproxy.workers import Workers
 
 _BACKLOG = 1024  # of connections that wait to be accepted; with 50, the default, a burst waits for seconds
 _ROTATION_SECONDS = 600.0  # how often sessions whose time is over are forgotten
@@ -184,7 +190,7 @@ def _with_backlog(description: str) -> str:
 
 
 def makeService(options: Options) -> IService:
-    """Build the daemon that options, environment and file describe.
+    """Build the daemon that options, environment and file describe: one process, or the parent of several, or one of these.
 
     Raises:
         StartupError: One of them is wrong; the line says which, and where.
@@ -192,52 +198,83 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor as running
 
     reactor: Any = running
+    told = orders.letter(os.environ)
+    if told is not None:
+        return worker(told, reactor)
 
     def read() -> Loaded:
-        return load(path=options["config"], environ=os.environ, options=options.settings())
+        loaded = load(path=options["config"], environ=os.environ, options=options.settings())
+        return evolve(loaded, warnings=(*loaded.warnings, *excesses(loaded.config)))
 
-    try:
-        loaded = read()
-        config = loaded.config
-        observer = logs.observer(
-            log_format=config.log_format, level=config.log_level, path=config.log_file, stream=sys.__stderr__
-        )
-    except ConfigError as problem:
-        raise StartupError(f"ccproxy: {problem}") from None
-    except OSError as problem:
-        raise StartupError(f"ccproxy: the log file cannot be opened: {problem}") from None
-    daemon = ProxyDaemon(Exhaustion(observer, reactor.seconds), lambda: greet(loaded), reactor)
-    pointed = embed_simulator(daemon, reactor) if config.simulator else lambda config: config
-    config = pointed(fitting(config))
+    start = begin(read, greet, reactor)
+    if start.loaded.config.workers > 1:
+        hire(start, reactor)
+    else:
+        serve(start, [(endpoint, reactor) for endpoint in endpoints(start.loaded.config)], reactor)
+    return start.daemon
+
+
+def serve(start: Start, places: Iterable[tuple[str, Any]], reactor: Any, workers: int = 1) -> None:  # noqa: ANN401 - many interfaces
+    """Put everything into a process that serves.
+
+    Args:
+        start: What it begins with.
+        places: The endpoints to listen on, each with what opens its port.
+        reactor: Everything else.
+        workers: How many processes share the limits.
+    """
+    daemon = start.daemon
+    pointed = embed_simulator(daemon, reactor) if start.loaded.config.simulator else lambda config: config
+
+    def fit(config: Config) -> Config:
+        return pointed(fitting(share(config, workers)))
+
+    config = fit(start.loaded.config)
     agent = AGENTS[config.upstream_client](reactor, connect_timeout=config.connect_timeout)
     assembly = assemble(config, agent, reactor, ReadingRoom(reactor))
     house, app, site = assembly
     jobs = list(upkeep(house))
     drain = Drain(app, site, house.admission, config.shutdown_grace, reactor, agent.close)
-    for part in (*jobs, drain):
+    for part in (*jobs, drain, *(listening(endpoint, site, opener) for endpoint, opener in places)):
         part.setServiceParent(daemon)
-    for description in endpoints(config):
-        listening(description, site, reactor).setServiceParent(daemon)
 
     def apply(config: Config) -> None:
-        config = pointed(fitting(config))
+        config = fit(config)
         assembly.reconfigure(config)
         agent.connect_timeout, drain.grace = config.connect_timeout, config.shutdown_grace
         for job in jobs:
             job.hasten()
 
-    daemon.reload = Reloader(read, loaded, observer, apply).reload
+    daemon.reload = Reloader(start.read, start.loaded, start.observer, apply).reload
     daemon.hurry = drain.hurry
+
+
+def hire(start: Start, reactor: Any) -> None:  # noqa: ANN401 - many interfaces
+    """Put everything into a process whose workers serve."""
+    nobody = Factory()
+    nobody.noisy = False
+    lenders = []
+    for endpoint in endpoints(start.loaded.config):
+        lenders.append(Lender(reactor, endpoint))
+        listening(endpoint, nobody, lenders[-1]).setServiceParent(start.daemon)
+    workers = Workers(start.loaded, lenders, reactor)
+    workers.setServiceParent(start.daemon)
+    reloader = Reloader(start.read, start.loaded, start.observer, workers.take)
+
+    def reload() -> None:
+        reloader.reload()
+        workers.reload()
+
+    start.daemon.reload = reload
+    start.daemon.hurry = workers.hurry
+
+
+def worker(told: orders.Letter, reactor: Any) -> ProxyDaemon:  # noqa: ANN401 - many interfaces
+    """Build one process of several."""
+    ear = orders.Ear(told, reactor)
+    start = begin(ear.loaded, lambda loaded: _log.info("{worker} serves", worker=told.name(os.getpid())), reactor)
+    serve(start, heirs(told.lent, reactor), reactor, told.workers)
+    daemon = start.daemon
+    ear.deeds = {"reload": daemon.reload, "stop": partial(daemon.end, 1), "hurry": partial(daemon.end, 2)}
+    reactor.callWhenRunning(ear.listen)
     return daemon
-
-
-def greet(loaded: Loaded) -> None:
-    """Say what has started, and what was odd about its configuration."""
-    for warning in loaded.warnings:
-        _log.warn("{warning}", warning=warning)
-    _log.info(
-        "ccproxy {version} serves {upstream}, configured by {source}",
-        version=__version__,
-        upstream="the embedded simulator" if loaded.config.simulator else loaded.config.api_base,
-        source=loaded.source or "defaults, environment and options",
-    )

@@ -108,6 +108,7 @@ def _endpoints(expected: str) -> Shape:
 
 PORT = _integer(65535)
 COUNT = _integer(sys.maxsize)
+WORKERS = _integer(256)
 BYTES = _integer(sys.maxsize, "bytes")
 MILLISECONDS = _integer(sys.maxsize, "ms")
 SECONDS = _number("a number of seconds, 0 or more", float, sys.float_info.max, "s")

@@ -24,7 +24,17 @@ PURE = (
     *(f"ccproxy.{name}" for name in ("events", "prompt", "errors", "codecs", "framing", "fields", "translator")),
     *(
         f"ccproxy.{name}"
-        for name in ("estimate", "seal", "config", "loading", "shapes", "dialects.*", "stages.*", "upstreams.*")
+        for name in (
+            "estimate",
+            "seal",
+            "config",
+            "loading",
+            "shapes",
+            "shares",
+            "dialects.*",
+            "stages.*",
+            "upstreams.*",
+        )
     ),
 )
 """What imports neither a framework nor a room that does, and is told the time and the chance."""

@@ -541,6 +541,7 @@ class SettingsTests(SynchronousTestCase):
                 "port": 3000,
                 "host": "0.0.0.0",  # noqa: S104 - the documented default
                 "listen": (),
+                "workers": 1,
                 "apiBase": "https://api.commandcode.ai",
                 "upstreamClient": "httptools",
                 "projectSlug": "cc-proxy",

@@ -1,0 +1,37 @@
+"""This module is the limits of one daemon, divided among its processes.
+
+What is counted is counted in each process by itself, so that each gets its share of the limit, rounded up: none is left without.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from attrs import evolve
+
+from ccproxy.config import Config, settings
+
+_DIVIDED = ("max_connections", "max_exchanges", "max_exchanges_per_key", "key_concurrency")
+_NEWS = 1.1  # how many times its limit a sum has to be before it is worth a warning
+
+
+def share(config: Config, workers: int) -> Config:
+    """The settings of one worker among so many; a limit that is off stays off."""
+    shares: dict[str, Any] = {name: _share(getattr(config, name), workers) for name in _DIVIDED}
+    return evolve(config, **shares)
+
+
+def excesses(config: Config) -> Iterator[str]:
+    """A warning for each limit that the rounding raises by more than a tenth."""
+    workers = config.workers or 1
+    for setting in settings():
+        if setting.attribute in _DIVIDED:
+            limit = getattr(config, setting.attribute)
+            total = workers * _share(limit, workers)
+            if total > _NEWS * limit:
+                yield f"{setting.key} is {limit}, but {workers} workers let through up to {total}: each has its share, rounded up"
+
+
+def _share(limit: int, workers: int) -> int:
+    return -(-limit // workers)

@@ -1,0 +1,53 @@
+"""Tests of how limits are divided among processes."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from ccproxy.config import Config
+from ccproxy.shares import excesses, share
+
+
+class ShareTests(SynchronousTestCase):
+    """What one worker may do of what the daemon may."""
+
+    def test_rounded_up(self) -> None:
+        """Each worker gets its part of a limit, rounded up, so that none is left without."""
+        config = Config(max_connections=100, max_exchanges=10, max_exchanges_per_key=4, key_concurrency=1)
+
+        self.assertEqual(
+            share(config, 4),
+            Config(max_connections=25, max_exchanges=3, max_exchanges_per_key=1, key_concurrency=1),
+        )
+
+    def test_off(self) -> None:
+        """A limit that is off is off for each of them."""
+        config = Config(max_connections=0, max_exchanges=0, max_exchanges_per_key=0, key_concurrency=0)
+
+        self.assertEqual(share(config, 3), config)
+
+    def test_alone(self) -> None:
+        """One process has it all."""
+        self.assertEqual(share(Config(key_concurrency=7), 1), Config(key_concurrency=7))
+
+
+class ExcessTests(SynchronousTestCase):
+    """What is said of the rounding."""
+
+    def test_worth_it(self) -> None:
+        """A limit that the rounding raises by more than a tenth is named, with the sum."""
+        config = Config(workers=4, key_concurrency=1, max_exchanges_per_key=9, max_exchanges=8)
+
+        self.assertEqual(
+            [warning.partition(":")[0] for warning in excesses(config)],
+            [
+                "maxExchangesPerKey is 9, but 4 workers let through up to 12",
+                "keyConcurrency is 1, but 4 workers let through up to 4",
+            ],
+        )
+
+    def test_not_worth_it(self) -> None:
+        """A little more of thousands is no news, and one process rounds nothing."""
+        self.assertEqual(list(excesses(Config(workers=3))), [])
+        for workers in (0, 1):
+            self.assertEqual(list(excesses(Config(workers=workers, key_concurrency=3))), [])
