@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
+from twisted.internet.error import ReactorNotRunning
 from twisted.logger import ILogObserver, Logger
 from typing_extensions import override
 
@@ -69,7 +71,8 @@ class ProxyDaemon(Daemon):
             return
         if not self._urgency:
             self._log.info("stopping")
-            self._reactor.stop()
+            with suppress(ReactorNotRunning):  # a signal that came before our handlers has stopped it
+                self._reactor.stop()
         if urgency > 1:
             self._log.info("stopping at once")
             self.hurry()

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
+from twisted.internet.error import ReactorNotRunning
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -29,8 +30,10 @@ class Reactor(Clock):
         self.callLater(0, function)
 
     def stop(self) -> None:
-        """A second time would be an error."""
+        """A second time is an error."""
         self.stopped += 1
+        if self.stopped > 1:
+            raise ReactorNotRunning
 
 
 class SignalTests(SynchronousTestCase):
@@ -83,3 +86,11 @@ class SignalTests(SynchronousTestCase):
         self.daemon.end(2)
 
         self.assertEqual((self.calls, self.reactor.stopped), (["greet", "hurry"], 1))
+
+    def test_stopped_already(self) -> None:
+        """Told to stop when the reactor stops already, as a signal before its handlers does, it stops."""
+        self.reactor.stop()
+
+        self.daemon.end(1)
+
+        self.assertEqual(self.calls, ["greet"])
