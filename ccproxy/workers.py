@@ -207,7 +207,8 @@ class Place(ProcessProtocol):
             self.transport.signalProcess("KILL")
 
     def _write(self, data: bytes) -> None:
-        self.transport.writeToChild(0, data)
+        with suppress(KeyError):  # its pipe is closed: it has ended, which will be told in a moment
+            self.transport.writeToChild(0, data)
 
     def _name(self) -> str:
         return name(self._number, self._workers, self._pid)

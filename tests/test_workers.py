@@ -49,6 +49,8 @@ class FakeProcess:
     def writeToChild(self, descriptor: int, data: bytes) -> None:  # noqa: N802 - as of a transport
         """The parent says something."""
         assert descriptor == 0
+        if not self.running:
+            raise KeyError(descriptor)
         self.written += data
 
     def signalProcess(self, name: str) -> None:  # noqa: N802 - as of a transport
@@ -307,10 +309,10 @@ class StopTests(WorkersTestCase):
         self.successResultOf(stopped)
 
     def test_killed_too_late(self) -> None:
-        """One that has ended just then needs no killing."""
-        stopped = self.workers.stopService()
+        """One that has ended, of which the parent does not know yet, is told nothing and needs no killing."""
         for process in self.processes:
             process.running = False
+        stopped = self.workers.stopService()
         self.reactor.advance(35)
 
         for process in self.processes:
