@@ -73,7 +73,7 @@ class Workers(Service):
         """Have them end; fires when the last one has."""
         super().stopService()
         patience = self._config.shutdown_grace + _MARGIN
-        return gatherResults([place.close(patience) for place in self._places])
+        return gatherResults([place.close(patience) for place in self._places], consumeErrors=True)
 
     def take(self, config: Config) -> None:
         """Have those to come, and the others when they reload, work with this configuration."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -321,7 +322,7 @@ class StopTests(WorkersTestCase):
         self.successResultOf(stopped)
 
     def test_given_up(self) -> None:
-        """Who does not want to wait for the end has them killed."""
+        """Who does not want to wait for the end has them killed, and no error is left behind."""
         stopped = self.workers.stopService()
 
         stopped.cancel()
@@ -330,6 +331,9 @@ class StopTests(WorkersTestCase):
         self.assertEqual([process.signals for process in self.processes], [["KILL"]] * 2)
         for process in self.processes:
             process.end(number=signal.SIGKILL)
+        del stopped, process, self.workers, self.reactor
+        gc.collect()
+        self.assertEqual(self.flushLoggedErrors(), [])
 
     def test_before_the_start(self) -> None:
         """Stopped before the reactor runs, it starts none."""
