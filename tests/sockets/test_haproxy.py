@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import json
+import re
 import shutil
 import signal
 import subprocess
@@ -24,6 +26,7 @@ from tests.sockets.house import Reader, SocketTestCase, request
 from tests.web.house import CHAT, KEY, MESSAGES, Answer, answers
 
 FILE = ROOT / "deploy" / "haproxy.cfg"
+PAGE = ROOT / "docs" / "scaling.md"
 NAMES = ("a", "b")
 TEXT = "Hello from the simulator! You said: hello"
 
@@ -60,6 +63,7 @@ class Balancer:
     Args:
         directory: Where its configuration and its log go.
         ports: Where the daemons are.
+        changes: What else is replaced in the file.
 
     Attributes:
         port: Where it listens.
@@ -67,7 +71,7 @@ class Balancer:
         socket: Where it takes commands.
     """
 
-    def __init__(self, directory: Path, ports: Mapping[str, int]) -> None:
+    def __init__(self, directory: Path, ports: Mapping[str, int], changes: Mapping[str, str] | None = None) -> None:
         directory.mkdir()
         self.port, self.statistics = free_port(), free_port()
         self._log = directory / "haproxy.log"
@@ -84,6 +88,7 @@ class Balancer:
                     "127.0.0.1:8404": f"127.0.0.1:{self.statistics}",
                     "192.0.2.11:3000": f"127.0.0.1:{ports['a']}",
                     "192.0.2.12:3000": f"127.0.0.1:{ports['b']}",
+                    **(changes or {}),
                 }
             )
         )
@@ -119,6 +124,20 @@ class FileTests(SynchronousTestCase):
 
         self.assertEqual((check.returncode, "WARNING" in check.stderr), (0, False), check.stderr)
 
+    def test_own_errors(self) -> None:
+        """What HAProxy says of itself is an error in the shape of either dialect, and says that it is worth a retry."""
+        errors = re.findall(
+            r"http-error status (\d+) content-type application/json string '(.*?)' (.*)", FILE.read_text()
+        )
+
+        self.assertEqual([status for status, _, _ in errors], ["502", "503", "504"])
+        for _, body, headers in errors:
+            document = json.loads(body)
+            self.assertEqual(
+                (document["type"], set(document["error"])), ("error", {"type", "message", "param", "code"})
+            )
+            self.assertIn("hdr retry-after 1 hdr x-should-retry true", headers)
+
 
 class BalanceTests(SocketTestCase):
     """Two daemons behind HAProxy, on one upstream. The project slug of each, which goes up, tells them apart."""
@@ -135,10 +154,15 @@ class BalanceTests(SocketTestCase):
         self.daemons: dict[str, DaemonProcess] = dict(zip(NAMES, started, strict=True))
         for daemon in started:
             self.addCleanup(daemon.end)
-        self.balancer = Balancer(Path(self.mktemp()), {name: daemon.port for name, daemon in self.daemons.items()})
-        self.addCleanup(self.balancer.end)
-        await self.until(lambda: is_listening(self.balancer.port) or not self.balancer.running)
-        self.assertTrue(self.balancer.running, self.balancer.log)
+        await self.balance()
+
+    async def balance(self, changes: Mapping[str, str] | None = None) -> None:
+        """Put HAProxy in front of the daemons, in place of one that may be there."""
+        ports = {name: daemon.port for name, daemon in self.daemons.items()}
+        self.balancer = balancer = Balancer(Path(self.mktemp()), ports, changes)
+        self.addCleanup(balancer.end)
+        await self.until(lambda: is_listening(balancer.port) or not balancer.running)
+        self.assertTrue(balancer.running, balancer.log)
 
     def start(self, name: str, directory: Path, upstream: int) -> DaemonProcess:
         """One daemon, on the upstream at this port."""
@@ -222,6 +246,24 @@ class BalanceTests(SocketTestCase):
         await self.until(lambda: all(f"id={name}" in self.balancer.log for name in ids))
         self.assertEqual((ids[0], [name in logs for name in ids]), ("mine-1", [True, True]))
         self.assertNotIn("canary", self.balancer.log + logs)
+
+    async def test_by_key(self) -> None:
+        """With the lines that docs/scaling.md shows, a key comes to one daemon, however it is sent, and is not logged."""
+        (lines,) = re.findall(r"```haproxy\n(.*?)```", PAGE.read_text(), re.DOTALL)
+        await self.balance({"    balance leastconn\n": lines})
+        before = len(self.simulator.requests)
+        keys = [f"user_canary_{number}" for number in range(8)]
+
+        for key in keys:
+            for how in (f"authorization: Bearer {key}", f"x-api-key: {key}", f"authorization: Bearer {key}"):
+                answer = await self.answer(request(CHAT).replace(f"authorization: Bearer {KEY}".encode(), how.encode()))
+                self.assertEqual(answer.status, 200)
+
+        asked = list(self.simulator.requests)[before:]
+        places = [(seen.key, seen.headers["x-project-slug"]) for seen in asked]
+        self.assertEqual(len(set(places)), len(keys))
+        self.assertEqual({name for _, name in places}, set(NAMES))
+        self.assertNotIn("canary", self.balancer.log)
 
     async def test_client_leaves(self) -> None:
         """A client that leaves while its document is awaited stops the upstream at once."""
