@@ -17,6 +17,11 @@ KEY = "user_test_key"
 
 _LIFE_SECONDS = 120
 _TWISTD = f"import signal; signal.alarm({_LIFE_SECONDS}); from twisted.scripts.twistd import run; run()"
+_ACTIVATE = """import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.environ.update(LISTEN_FDS="1", LISTEN_FDNAMES="http", LISTEN_PID=str(os.getpid()))
+os.execv(sys.argv[2], sys.argv[2:])
+"""
 _PATIENCE_SECONDS = 20.0
 
 
@@ -122,8 +127,7 @@ class DaemonProcess:
 
 def _activated(inherited: socket.socket) -> list[str]:
     """What starts a program with a socket as its descriptor 3, as systemd does; the process id has to be the program's own."""
-    start = f'export LISTEN_FDS=1 LISTEN_FDNAMES=http LISTEN_PID=$$; exec 3<&{inherited.fileno()}; exec "$@"'
-    return ["sh", "-c", start, "sh"]
+    return [sys.executable, "-I", "-S", "-c", _ACTIVATE, str(inherited.fileno())]
 
 
 def environment() -> dict[str, str]:
