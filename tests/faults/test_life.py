@@ -123,7 +123,7 @@ class DescriptorTests(LifeTestCase):
 
     def test_exhaustion(self) -> None:
         """When none is left the log says so once, and with the first free one clients are served again."""
-        daemon = self.started("--simulator")
+        daemon = self.started("--simulator", environ={"CCPROXY_USE_PROVIDER_MODELS": "false"})
         _, hard = resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE)
         few = daemon.descriptors + 4
         resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (few, hard))
