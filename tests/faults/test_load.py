@@ -23,10 +23,10 @@ from tests.web.test_channel import DOUBTFUL, head
 _HELD = 1000
 _SAMPLES = 300
 _LONGEST_SECONDS = 0.05  # at p99
-_REQUESTS = 5000
-_WARM_UP = 1000
-_MOST_GROWTH = 8 * 1024 * 1024
-_ROOM = 64  # descriptors that may come and go
+_REQUESTS = 1500
+_WARM_UP = 500
+_MOST_GROWTH = 2 * 1024 * 1024
+_ROOM = 16  # descriptors that may come and go
 
 
 class LoadTestCase(SynchronousTestCase):
@@ -159,7 +159,7 @@ class GrowthTests(LoadTestCase):
         connection.close()
 
     def test_growth(self) -> None:
-        """Five thousand requests, of which a fifth are aborted, leave no memory, no descriptors and no upstream connections behind."""
+        """Fifteen hundred requests, of which a fifth are aborted, leave no memory, no descriptors and no upstream connections behind."""
         self.wrong: list[bytes] = []
         idle = self.daemon.descriptors
         self.turns(_WARM_UP)
