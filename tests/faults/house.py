@@ -193,9 +193,12 @@ class FaultTestCase(SocketTestCase):
 
     async def in_every_mode(self, act: Callable[[Speech, bool], Coroutine[Deferred[Any], Any, None]]) -> None:
         """Do it in both dialects, streamed and not, all at the same time."""
-        acts = [Deferred.fromCoroutine(act(speech, stream)) for speech, stream in MODES]
+        await self.together(*(act(speech, stream) for speech, stream in MODES))
+
+    async def together(self, *acts: Coroutine[Deferred[Any], Any, None]) -> None:
+        """Do several things at the same time: what they wait for is waited for once."""
         try:
-            await gatherResults(acts, consumeErrors=True)
+            await gatherResults(map(Deferred.fromCoroutine, acts), consumeErrors=True)
         except FirstError as error:
             error.subFailure.raiseException()
 

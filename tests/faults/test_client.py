@@ -173,18 +173,18 @@ class SlownessTests(FaultTestCase):
 
     async def test_header(self) -> None:
         """A header that is not whole in time is a 408, however it dribbles."""
-        reader = await self.connected(self.daemon("http://127.0.0.1:1", client_header_timeout=0.2))
+        reader = await self.connected(self.daemon("http://127.0.0.1:1", client_header_timeout=0.1))
 
-        await self.dribble(reader, head(CHAT)[:-2] + b"x: " + b"y" * 100, 0.005)
+        await self.dribble(reader, head(CHAT)[:-2] + b"x: " + b"y" * 100, 0.002)
         answer = await self.refused(reader)
 
         self.assertEqual((answer.status, answer.error["type"]), (408, "invalid_request_error"))
 
     async def test_body(self) -> None:
         """A body that makes no real progress is a 408, however it dribbles."""
-        reader = await self.connected(self.daemon("http://127.0.0.1:1", client_body_timeout=0.2))
+        reader = await self.connected(self.daemon("http://127.0.0.1:1", client_body_timeout=0.1))
 
-        await self.dribble(reader, head(MESSAGES, "content-length: 5000") + b" " * 100, 0.005)
+        await self.dribble(reader, head(MESSAGES, "content-length: 5000") + b" " * 100, 0.002)
         answer = await self.refused(reader)
 
         self.assertEqual((answer.status, answer.error["type"]), (408, "timeout_error"))

@@ -53,8 +53,9 @@ class OtherAnswerTests(FaultTestCase):
 
     async def test_empty(self) -> None:
         """An empty answer has cost nothing: it is asked for three times in all, and is then a 502."""
-        await self.suffered([sized(b"")], 502, "upstream", tries=3)
-        await self.suffered([streamed(line(type="start"))], 502, "upstream", tries=3)
+        scripts: tuple[Script, ...] = ([sized(b"")], [streamed(line(type="start"))])
+
+        await self.together(*(self.suffered(script, 502, "upstream", tries=3) for script in scripts))
 
     async def test_empty_then_whole(self) -> None:
         """When a later try succeeds, the client sees only that."""
@@ -68,8 +69,10 @@ class OtherAnswerTests(FaultTestCase):
 
     async def test_document(self) -> None:
         """A JSON document is not a turn, whatever it says of itself."""
-        for document in (b'{"ok": true}', b'{"success": true, "choices": []}', b"[]", b"null", b'"text"'):
-            await self.suffered([sized(document, "content-type: application/json")], 502, "upstream", tries=None)
+        documents = (b'{"ok": true}', b'{"success": true, "choices": []}', b"[]", b"null", b'"text"')
+        scripts: list[Script] = [[sized(document, "content-type: application/json")] for document in documents]
+
+        await self.together(*(self.suffered(script, 502, "upstream", tries=None) for script in scripts))
 
     async def test_error_document(self) -> None:
         """An error in a document is an error with its words."""
@@ -213,8 +216,9 @@ class SilenceTests(FaultTestCase):
     async def test_before_the_first_word(self) -> None:
         """Silence before the first word is a 504."""
         scripts: tuple[Script, ...] = ([CHUNKED, SILENCE], [CHUNKED + chunks(line(type="start")), SILENCE])
-        for script in scripts:
-            await self.suffered(script, 504, "silent for 0.4 seconds before", silence_timeout=0.4)
+        says = "silent for 0.4 seconds before"
+
+        await self.together(*(self.suffered(script, 504, says, silence_timeout=0.4) for script in scripts))
 
     async def test_inside_text(self) -> None:
         """Silence inside a text is an error event after that text, or a 504."""
@@ -231,14 +235,13 @@ class SilenceTests(FaultTestCase):
         """Thought is given more time than text."""
         thought = line(type="reasoning-start", id="r") + line(type="reasoning-delta", id="r", text="hm")
         rest = line(type="reasoning-end", id="r") + BEGINNING + END
-        script: Script = [CHUNKED + chunks(thought), Wait(0.6), chunks(rest, last=True)]
+        long: Script = [CHUNKED + chunks(thought), Wait(0.6), chunks(rest, last=True)]
+        start, step = chunks(line(type="start")), chunks(line(type="start-step"))
+        too_long: Script = [CHUNKED + start, Wait(0.05), step, SILENCE]
 
-        await self.survived(script, stream_idle_timeout=0.4, document_idle_timeout=0.4)
-        await self.suffered(
-            [CHUNKED + chunks(line(type="start")), Wait(0.05), chunks(line(type="start-step")), SILENCE],
-            504,
-            "silent",
-            silence_timeout=0.4,
+        await self.together(
+            self.survived(long, stream_idle_timeout=0.4, document_idle_timeout=0.4),
+            self.suffered(too_long, 504, "silent", silence_timeout=0.4),
         )
 
     async def test_after_the_finish(self) -> None:
