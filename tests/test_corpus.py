@@ -10,12 +10,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ccproxy.dialects import DIALECTS
 from tests.corpus_replay import CORPUS, Bench, Case, Outcome, cases
+from tests.unmeasured import Unmeasured
 
 LEAST = 120
 MODES = {"response.sse": "stream", "response.json": "document"}
 
 
-class CorpusTests(SynchronousTestCase):
+class CorpusTests(Unmeasured):
     """Every case, served by the whole daemon."""
 
     def check(self, case: Case, outcome: Outcome) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from twisted.trial.unittest import SynchronousTestCase
-
 from ccproxy.dialects import DIALECTS
 from ccproxy.events import Event, Failed
 from tests.cuts import cut, every
 from tests.replay import TRANSCRIPTS, answer, golden, transcript
+from tests.unmeasured import Unmeasured
 from tests.upstreams.commandcode.streams import comparable, decoded
 
 LARGE = 100_000
@@ -33,7 +32,7 @@ def divisions(stream: bytes) -> Iterable[Sequence[bytes]]:
     return (every(stream, size) for size in sizes)
 
 
-class CutTests(SynchronousTestCase):
+class CutTests(Unmeasured):
     """Every transcript."""
 
     def test_in_two(self) -> None:

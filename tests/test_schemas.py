@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ccproxy.framing import dumps, loads
 from ccproxy.schemas import fault, mismatch
+from tests.unmeasured import Unmeasured
 
 DRAFT_7 = "http://json-schema.org/draft-07/schema#"
 KEYWORDS = (
@@ -211,7 +212,7 @@ class MismatchTests(SynchronousTestCase):
         self.assertIsNone(mismatch(by_name, {"x-a": "a"}))
 
 
-class BoundTests(SynchronousTestCase):
+class BoundTests(Unmeasured):
     """A check comes to its end."""
 
     def setUp(self) -> None:

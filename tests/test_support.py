@@ -16,6 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ccproxy.dialects import DIALECTS
 from tests.corpus_replay import Attempt, CorpusDaemon
+from tests.unmeasured import Unmeasured
 from tests.web.house import KEY
 
 PAGE = Path(__file__).parents[1] / "docs" / "support.md"
@@ -109,7 +110,7 @@ def names(error: dict[str, Any], field: str) -> bool:
     return re.match(rf"{field}\b", error.get("param") or error["message"]) is not None
 
 
-class TruthTests(SynchronousTestCase):
+class TruthTests(Unmeasured):
     """The rows of the tables."""
 
     def check(self, here: str) -> list[tuple[Row, Seen, Seen]]:

@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
-from twisted.trial.unittest import SynchronousTestCase
 
 from ccproxy import fields
 from ccproxy.codecs import Dialect, Identity, Key
@@ -33,6 +32,7 @@ from ccproxy.upstreams.commandcode.upstream import CommandCode
 from ccproxy.web import caller
 from tests.daemons import KEY
 from tests.fuzz import mutations, oddities
+from tests.unmeasured import Unmeasured
 from tests.upkeep.website import Website
 
 _T = TypeVar("_T")
@@ -93,7 +93,7 @@ HEADERS = st.dictionaries(
 )
 
 
-class ParserTestCase(SynchronousTestCase):
+class ParserTestCase(Unmeasured):
     """What the tests of parsers share."""
 
     def read_or_refused(self, parse: Callable[[], _T], *kinds: Kind) -> _T | None:

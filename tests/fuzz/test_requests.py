@@ -18,6 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.daemons import DaemonProcess
 from tests.fuzz.answers import Answer, check
 from tests.fuzz.mutations import Asked, request
+from tests.unmeasured import Unmeasured
 
 SEED = int(os.environ.get("FUZZ_SEED", "1"))
 COUNT = int(os.environ.get("FUZZ_REQUESTS", "600"))
@@ -51,7 +52,7 @@ class Findings:
         self.slowest = max(self.slowest, other.slowest)
 
 
-class RequestTests(SynchronousTestCase):
+class RequestTests(Unmeasured):
     """Requests on connections that stay open."""
 
     def test_nearly_right(self) -> None:

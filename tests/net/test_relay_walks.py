@@ -35,6 +35,7 @@ from tests.net.relaying import (
     opening,
     streaming,
 )
+from tests.unmeasured import Unmeasured
 
 _RECORDS = (QUIET, THOUGHT, TEXT_START, HELLO, WORLD, TEXT_END, STEP_FINISH, FINISH, ERROR, b"{broken}\n", b'{"half')
 _ENDS = (ENDED, Failure(PotentialDataLoss()), Failure(ResponseFailed([Failure(ConnectionError())])))
@@ -195,7 +196,7 @@ class Walk(RuleBasedStateMachine):
         assert len(self.scene.outcomes) == 1
 
 
-class WalkTests(SynchronousTestCase):
+class WalkTests(Unmeasured):
     """Hypothesis drives the relay."""
 
     def test_anything_may_happen(self) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from twisted.trial.unittest import SynchronousTestCase
-
 from tests.sdk.house import GREETING, KEY, PIXEL, SCHEMA, Counted, city_model, daemon, has_sdk
+from tests.unmeasured import Unmeasured
 
 if has_sdk("anthropic"):
     import anthropic
@@ -18,7 +17,7 @@ WEATHER: Any = {"name": "get_weather", "description": "Weather", "input_schema":
 THOUGHTS = "Let me think about it. A short answer will do."
 
 
-class AnthropicTestCase(SynchronousTestCase):
+class AnthropicTestCase(Unmeasured):
     """A test with a client."""
 
     def setUp(self) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any, ClassVar
 
-from twisted.trial.unittest import SynchronousTestCase
-
 from tests.sdk.house import GREETING, KEY, PIXEL, SCHEMA, Counted, city_model, daemon, has_sdk
+from tests.unmeasured import Unmeasured
 
 if has_sdk("openai"):
     import openai
@@ -18,7 +17,7 @@ ASKED: list[Any] = [{"role": "user", "content": "hello"}]
 WEATHER: Any = {"type": "function", "function": {"name": "get_weather", "description": "Weather", "parameters": SCHEMA}}
 
 
-class OpenAITestCase(SynchronousTestCase):
+class OpenAITestCase(Unmeasured):
     """A test with a client."""
 
     def setUp(self) -> None:

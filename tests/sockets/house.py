@@ -20,6 +20,7 @@ from ccproxy.service import AGENTS, Assembly, assemble
 from ccproxy.simulator.app import Simulator
 from ccproxy.simulator.service import SimulatorSite
 from ccproxy.web.site import ProxySite
+from tests.unmeasured import Unmeasured
 from tests.web.house import CHAT, KEY, Speech
 
 _PATIENCE_SECONDS = 10.0
@@ -57,7 +58,7 @@ def request(speech: Speech = CHAT, model: str = "sim/text", **fields: object) ->
     return head.encode() + body
 
 
-class SocketTestCase(TestCase):
+class SocketTestCase(Unmeasured, TestCase):
     """A test with a simulator and a daemon that listen."""
 
     def setUp(self) -> None:

@@ -27,6 +27,7 @@ from ccproxy.events import (
 )
 from ccproxy.stages.json_only import JSONOnly
 from tests.stages.feeding import block, cut, fed, text
+from tests.unmeasured import Unmeasured
 
 LIMIT = 10_000
 FAILURE = Failed(ProxyError(Kind.UPSTREAM, "The upstream failed."))
@@ -80,7 +81,7 @@ def fenced(document: str, before: str, after: str, fence: str) -> str:
     return f"{before}{inside}{after}"
 
 
-class AnyDocumentTests(SynchronousTestCase):
+class AnyDocumentTests(Unmeasured):
     """What is true of every document and every cut."""
 
     @settings(deadline=None, max_examples=400)
@@ -264,7 +265,7 @@ class EventTests(SynchronousTestCase):
         self.assertEqual(events, [*block('{"a": '), *block("1}"), FINISHED])
 
 
-class BoundTests(SynchronousTestCase):
+class BoundTests(Unmeasured):
     """What is held, and what it costs."""
 
     def test_prose_beyond_the_limit(self) -> None:

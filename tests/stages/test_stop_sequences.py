@@ -26,6 +26,7 @@ from ccproxy.events import (
 )
 from ccproxy.stages.stop_sequences import StopSequences
 from tests.stages.feeding import cut, fed, text
+from tests.unmeasured import Unmeasured
 
 FAILURE = Failed(ProxyError(Kind.UPSTREAM, "The upstream failed."))
 
@@ -54,7 +55,7 @@ def begun(seen: str, stops: Sequence[str]) -> list[tuple[int, int]]:
     ]
 
 
-class AnyTextTests(SynchronousTestCase):
+class AnyTextTests(Unmeasured):
     """What is true of every text, every list of sequences and every cut."""
 
     @settings(deadline=None, max_examples=300)
@@ -188,7 +189,7 @@ class EndingTests(SynchronousTestCase):
         self.assertEqual(fed(StopSequences([""]), *events), events)
 
 
-class WorkTests(SynchronousTestCase):
+class WorkTests(Unmeasured):
     """What it costs."""
 
     def test_untouched(self) -> None:

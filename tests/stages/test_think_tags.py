@@ -25,6 +25,7 @@ from ccproxy.events import (
 )
 from ccproxy.stages.think_tags import SplitThinkTags, TagReasoning
 from tests.stages.feeding import block, cut, fed, joined
+from tests.unmeasured import Unmeasured
 
 FAILURE = Failed(ProxyError(Kind.UPSTREAM, "The upstream failed."))
 FINISHED = Finished(FinishReason.STOP)
@@ -89,7 +90,7 @@ def paired(events: Sequence[Event]) -> bool:
     return re.fullmatch(r"(?:\(t*\)|r)*", signs) is not None
 
 
-class SplitAnyTextTests(SynchronousTestCase):
+class SplitAnyTextTests(Unmeasured):
     """What is true of every text and every cut."""
 
     @settings(deadline=None, max_examples=400)

@@ -18,13 +18,13 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 from twisted.python.failure import Failure
-from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.iweb import IAgent
 from typing_extensions import override
 
 from ccproxy.config import Config
 from ccproxy.service import assemble
 from ccproxy.simulator.app import Simulator
+from tests.unmeasured import Unmeasured
 
 NOW = 1_790_000_000.0
 """When every test begins, Unix time."""
@@ -254,7 +254,7 @@ class MemoryDaemon:
         return [formatEvent(event) for event in self.events if "outcome" in event]
 
 
-class HouseTestCase(SynchronousTestCase):
+class HouseTestCase(Unmeasured):
     """A test with a daemon in memory."""
 
     def daemon(self, agent: IAgent | None = None, **settings: Any) -> MemoryDaemon:

@@ -7,7 +7,6 @@ from itertools import pairwise
 from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twisted.trial.unittest import SynchronousTestCase
 
 from ccproxy.codecs import Key
 from ccproxy.dialects.anthropic_messages.response import MessageStream
@@ -17,9 +16,10 @@ from ccproxy.seal import Seal
 from tests.dialects.anthropic_messages.answering import CALLED, STOP, THOUGHT, call, document, outline, streamed, whole
 from tests.dialects.strict import read_messages
 from tests.dialects.turns import HIDDEN, TURN, encoded, said, turns
+from tests.unmeasured import Unmeasured
 
 
-class AnyTurnTests(SynchronousTestCase):
+class AnyTurnTests(Unmeasured):
     """What is true of every turn, however its parts overlap."""
 
     @settings(deadline=None)
@@ -84,7 +84,7 @@ class AnyTurnTests(SynchronousTestCase):
         self.assertEqual(reading.blocks, streamed(*events).blocks)
 
 
-class BlockOrderTests(SynchronousTestCase):
+class BlockOrderTests(Unmeasured):
     """Which block follows which."""
 
     def test_text_follows_thinking(self) -> None:

@@ -8,13 +8,13 @@ from itertools import chain
 
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from twisted.trial.unittest import SynchronousTestCase
 
 from ccproxy.events import Event, Failed, Finished, ReasoningDelta, TextDelta, ToolArguments, ToolEnded, ToolStarted
 from ccproxy.upstreams.commandcode.records import Records
 from ccproxy.upstreams.commandcode.texts import Texts
 from tests.cuts import pieces
 from tests.replay import TRANSCRIPTS, transcript
+from tests.unmeasured import Unmeasured
 from tests.upstreams.commandcode.streams import TEXT, comparable, decoded
 
 TYPES = (
@@ -125,7 +125,7 @@ class NoTexts(Texts):
         return 0, 0, ()
 
 
-class AnyStreamTests(SynchronousTestCase):
+class AnyStreamTests(Unmeasured):
     """What holds whatever the upstream sends."""
 
     @given(st.binary(max_size=200) | streams | mutants())
