@@ -122,10 +122,14 @@ class FramingTests(FaultTestCase):
 
     async def test_broken_after_the_finish(self) -> None:
         """What goes wrong after the turn has finished is nobody's business."""
-        await self.survived([CHUNKED + chunks(WHOLE), Reset()])
-        await self.survived([CHUNKED + chunks(WHOLE), SILENCE], drain_timeout=0.05)
-        await self.survived([CHUNKED + chunks(WHOLE) + b"nonsense"])
-        await self.survived([CHUNKED + chunks(WHOLE, b'{"type":"error","error":"late"}\n', last=True)])
+        late = b'{"type":"error","error":"late"}\n'
+
+        await self.together(
+            self.survived([CHUNKED + chunks(WHOLE), Reset()]),
+            self.survived([CHUNKED + chunks(WHOLE), SILENCE], drain_timeout=0.05),
+            self.survived([CHUNKED + chunks(WHOLE) + b"nonsense"]),
+            self.survived([CHUNKED + chunks(WHOLE, late, last=True)]),
+        )
 
     async def test_informational(self) -> None:
         """Answers of 1xx before the answer are passed over."""
