@@ -26,6 +26,7 @@ from ccproxy.config import Config
 from ccproxy.daemon import ProxyDaemon
 from ccproxy.descriptors import fitting
 from ccproxy.dialects import DIALECTS
+from ccproxy.garbage import Calm
 from ccproxy.inheritance import Lender, heirs
 from ccproxy.loading import Loaded, load
 from ccproxy.net.agent import UpstreamAgent
@@ -235,7 +236,7 @@ def serve(start: Start, places: Iterable[tuple[str, Any]], reactor: Any, workers
     house, app, site = assembly
     jobs = list(upkeep(house))
     drain = Drain(app, site, house.admission, config.shutdown_grace, reactor, agent.close)
-    for part in (*jobs, drain, *(listening(endpoint, site, opener) for endpoint, opener in places)):
+    for part in (*jobs, drain, Calm(), *(listening(endpoint, site, opener) for endpoint, opener in places)):
         part.setServiceParent(daemon)
 
     def apply(config: Config) -> None:

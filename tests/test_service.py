@@ -145,13 +145,13 @@ class MakeServiceTests(ServiceTestCase):
         self.assertEqual(
             [job.name for job in self.children(service, Periodic)], ["session rotation", "model list", "client version"]
         )
-        self.assertEqual(len(list(IServiceCollection(service))), 5)
+        self.assertEqual(len(list(IServiceCollection(service))), 6)
 
     def test_ports(self) -> None:
         """Each endpoint is a port of its own."""
         service = makeService(self.options("--listen", "tcp:0:interface=127.0.0.1", "--listen", "unix:socket"))
 
-        self.assertEqual(len(list(IServiceCollection(service))), 6)
+        self.assertEqual(len(list(IServiceCollection(service))), 7)
 
     def test_sources(self) -> None:
         """The file is read, and options win over it."""
