@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from klein import Klein
-from klein.resource import KleinResource
-from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
@@ -23,6 +21,7 @@ from ccproxy.web.body import body_of
 from ccproxy.web.exchange import Exchange
 from ccproxy.web.house import House
 from ccproxy.web.request import ProxyRequest
+from ccproxy.web.routes import Handler, Routes
 
 _MODEL_PATHS = ("/v1/models", "/models", "/openai/v1/models", "/anthropic/v1/models")
 _OTHER_PATHS = ("/v1/models", "/health")
@@ -37,6 +36,7 @@ class App:
 
     Attributes:
         live: The exchanges that are under way.
+        klein: The routes.
     """
 
     _log = Logger()
@@ -45,12 +45,13 @@ class App:
         self.live: set[Exchange] = set()
         self._dialects = dialects
         self._house = house
-        self._klein = Klein()
+        self.klein = Klein()
+        self._short: dict[tuple[bytes, bytes], Handler] = {}
         self._route()
 
-    def resource(self) -> KleinResource:
+    def resource(self) -> Routes:
         """The root resource."""
-        return self._klein.resource()
+        return Routes(self.klein, self._short, self._failed)
 
     def refusal(self, path: str, error: ProxyError) -> bytes:
         """The JSON of an error, in the dialect of a path."""
@@ -65,13 +66,13 @@ class App:
         return None
 
     def _route(self) -> None:
-        klein = self._klein
+        klein = self.klein
         for dialect in self._dialects:
             for path in dialect.paths:
-                klein.route(path, methods=["POST"], endpoint=path)(self._serving(dialect))
+                self._post(path, self._serving(dialect))
             if dialect.counter is not None:
                 for path in dialect.counter.paths:
-                    klein.route(path, methods=["POST"], endpoint=path)(self._counting(dialect, dialect.counter))
+                    self._post(path, self._counting(dialect, dialect.counter))
         klein.route("/", methods=["GET"])(self._root)
         klein.route("/health", methods=["GET"])(self._health)
         for path in _MODEL_PATHS:
@@ -86,9 +87,13 @@ class App:
         for kind, handler in handlers:
             klein.handle_errors(kind)(handler)
 
+    def _post(self, path: str, handler: Handler) -> None:
+        self.klein.route(path, methods=["POST"], endpoint=path)(handler)
+        self._short[b"POST", path.encode()] = handler
+
     # Routes
 
-    def _serving(self, dialect: Dialect) -> Callable[[ProxyRequest], Coroutine[Deferred[Any], Any, bytes | None]]:
+    def _serving(self, dialect: Dialect) -> Handler:
         async def serve(request: ProxyRequest) -> bytes | None:
             exchange = Exchange(self._house, dialect, request)
             self.live.add(exchange)
@@ -99,9 +104,7 @@ class App:
 
         return serve
 
-    def _counting(
-        self, dialect: Dialect, counter: TokenCounter
-    ) -> Callable[[ProxyRequest], Coroutine[Deferred[Any], Any, bytes]]:
+    def _counting(self, dialect: Dialect, counter: TokenCounter) -> Handler:
         async def count(request: ProxyRequest) -> bytes:
             house = self._house
             house.upstream.credential(request.plain_headers)
@@ -142,6 +145,9 @@ class App:
         return _json(request, self._dialect_for(request).model(model))
 
     # What goes wrong
+
+    def _failed(self, request: ProxyRequest, failure: Failure) -> bytes:
+        return (self._refuse if failure.check(ProxyError) else self._bug)(request, failure)
 
     def _refuse(self, request: ProxyRequest, failure: Failure) -> bytes:
         error = failure.value

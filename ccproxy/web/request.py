@@ -6,6 +6,7 @@ import re
 from functools import cached_property
 from urllib.parse import unquote_to_bytes
 
+from twisted.python.failure import Failure
 from twisted.web.resource import IResource
 from twisted.web.server import Request
 from typing_extensions import override
@@ -21,10 +22,23 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}", re.ASCII)
 class ProxyRequest(Request):
     """A request whose response can be read from any web page, and says nothing about the server that it need not."""
 
+    _left = False
+
     @cached_property
     def plain_headers(self) -> dict[str, str]:
         """The header by lower-cased names, once it is whole."""
         return lowered(self.requestHeaders)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the response is whole, or will not be, as its client has left."""
+        return bool(self.finished) or self._left
+
+    @override
+    def connectionLost(self, reason: Failure) -> None:
+        """The client has left."""
+        self._left = True
+        super().connectionLost(reason)
 
     @override
     def process(self) -> None:
