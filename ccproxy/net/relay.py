@@ -17,11 +17,9 @@ for a moment, so that its connection can serve again. HELD is bounded too: a cli
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from itertools import product
-from typing import Protocol as Interface
+from collections.abc import Callable, Mapping
+from typing import Literal, TypeAlias
 
-from automat import TypeMachineBuilder
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IConsumer, IDelayedCall, IProtocol, IPushProducer, IReactorTime
 from twisted.internet.protocol import Protocol
@@ -42,16 +40,10 @@ class ClientStalledError(Exception):
     """The client did not read for too long."""
 
 
-class _Lifecycle(Interface):
-    def first_output(self) -> None: ...
-    def finished(self, outcome: Finished) -> None: ...
-    def cut(self, outcome: Finished) -> None: ...
-    def failed(self, error: ProxyError) -> None: ...
-    def hold(self) -> None: ...
-    def release(self) -> None: ...
-    def stalled(self) -> None: ...
-    def client_left(self) -> None: ...
-    def upstream_ended(self) -> None: ...
+_State: TypeAlias = Literal["opening", "streaming", "held", "draining", "closed"]
+_What: TypeAlias = Literal[
+    "client_left", "first_output", "finished", "cut", "failed", "hold", "release", "stalled", "upstream_ended"
+]
 
 
 @implementer(IProtocol, IPushProducer)
@@ -73,13 +65,13 @@ class Relay(Protocol):
     _log = Logger()
 
     def __init__(self, translator: Translator, consumer: IConsumer, clock: IReactorTime, limits: Limits) -> None:
-        self.done: Deferred[Finished | Failed] = Deferred(lambda _: self._machine.client_left())
+        self.done: Deferred[Finished | Failed] = Deferred(lambda _: self._happened("client_left"))
         self.decided_at: float | None = None
         self._translator = translator
         self._consumer = consumer
         self._clock = clock
         self._limits = limits
-        self._machine = _build_lifecycle(self)
+        self._state: _State = "opening"
         self._open = True
         self._spoke = False
         self._client_full = False
@@ -107,12 +99,12 @@ class Relay(Protocol):
         clean = reason.check(ResponseDone, PotentialDataLoss) is not None
         if self._open:
             self._translate(self._translator.end, broken=not clean)
-        self._machine.upstream_ended()
+        self._happened("upstream_ended")
 
     def silent(self, seconds: float) -> None:
         """The upstream said nothing for too long."""
         where = "inside its text" if self._translator.text_open else "before its answer was finished"
-        self._machine.failed(ProxyError(Kind.TIMEOUT, f"The upstream fell silent for {seconds:g} seconds {where}."))
+        self._happened("failed", ProxyError(Kind.TIMEOUT, f"The upstream fell silent for {seconds:g} seconds {where}."))
 
     def silence_limit(self) -> float:
         """How many seconds the upstream may be silent just now."""
@@ -125,20 +117,20 @@ class Relay(Protocol):
     def pauseProducing(self) -> None:
         """The client does not keep up."""
         self._client_full = True
-        self._machine.hold()
+        self._happened("hold")
 
     def resumeProducing(self) -> None:
         """The client has read what it was sent."""
         self._client_full = False
-        self._machine.release()
+        self._happened("release")
 
     def stopProducing(self) -> None:
         """The client left; nobody pays for tokens that nobody reads."""
-        self._machine.client_left()
+        self._happened("client_left")
 
     def abandon(self, error: ProxyError) -> None:
         """The daemon itself gives up on this answer."""
-        self._machine.failed(error)
+        self._happened("failed", error)
 
     # The pump
 
@@ -147,32 +139,37 @@ class Relay(Protocol):
             output = step()
         except Exception:  # trap P7: what is raised here would end as a success
             self._log.failure("A bug in the translation of an answer")
-            self._machine.failed(ProxyError(Kind.INTERNAL, "The proxy failed while it translated the answer."))
+            self._happened("failed", ProxyError(Kind.INTERNAL, "The proxy failed while it translated the answer."))
             return
         if self.decided_at is None and self._translator.decisive:
             self.decided_at = self._clock.seconds()
         outcome = self._translator.outcome
         if broken and not (isinstance(outcome, Failed) and outcome.error.kind is not Kind.UPSTREAM):
             message = "The connection to the upstream broke before its answer was finished."
-            self._machine.failed(ProxyError(Kind.UPSTREAM, message))
+            self._happened("failed", ProxyError(Kind.UPSTREAM, message))
             return
         if output:
             self._send(output)
         if isinstance(outcome, Finished):
-            ending = self._machine.cut if outcome.reason is FinishReason.STOP_SEQUENCE else self._machine.finished
-            ending(outcome)
+            self._happened("cut" if outcome.reason is FinishReason.STOP_SEQUENCE else "finished", outcome)
         elif isinstance(outcome, Failed):
-            self._machine.failed(outcome.error)
+            self._happened("failed", outcome.error)
 
     def _send(self, output: bytes) -> None:
         if not self._spoke:
             self._spoke = True
-            self._machine.first_output()
+            self._happened("first_output")
             if self._client_full:  # since the pings; a TLS connection says so only once
-                self._machine.hold()
+                self._happened("hold")
         self._consumer.write(output)
 
     # What the transitions do
+
+    def _happened(self, what: _What, *arguments: object) -> None:
+        """Go from one state to the next; what stands in no row of the table is ignored."""
+        self._state, effect = _TRANSITIONS.get((self._state, what), (self._state, None))
+        if effect is not None:
+            effect(self, *arguments)
 
     def _tail_and_drain(self, outcome: Finished) -> None:
         self._release_client()
@@ -198,7 +195,7 @@ class Relay(Protocol):
 
     def _pause(self) -> None:
         self._producer.pauseProducing()
-        self._set_timer(self._limits.stall, self._machine.stalled)
+        self._set_timer(self._limits.stall, lambda: self._happened("stalled"))
 
     def _resume(self) -> None:
         self._cancel_timer()
@@ -243,50 +240,23 @@ class Relay(Protocol):
         self._timer = None
 
 
-_TRANSITIONS: Sequence[tuple[str, str, str, Callable[..., None] | None]] = (
-    ("opening", "client_left", "closed", Relay._forget_client),
-    ("opening", "first_output", "streaming", None),
-    ("opening", "finished", "draining", Relay._tail_and_drain),
-    ("opening", "cut", "closed", Relay._cut),
-    ("opening", "failed", "closed", Relay._raise),
-    ("streaming", "client_left", "closed", Relay._forget_client),
-    ("streaming", "finished", "draining", Relay._tail_and_drain),
-    ("streaming", "cut", "closed", Relay._cut),
-    ("streaming", "failed", "closed", Relay._frame),
-    ("streaming", "hold", "held", Relay._pause),
-    ("held", "client_left", "closed", Relay._forget_client),
-    ("held", "finished", "draining", Relay._tail_and_drain),
-    ("held", "cut", "closed", Relay._cut),
-    ("held", "failed", "closed", Relay._frame),
-    ("held", "release", "streaming", Relay._resume),
-    ("held", "stalled", "closed", Relay._give_up),
-    ("draining", "failed", "closed", Relay._stop_upstream),
-    ("draining", "upstream_ended", "closed", Relay._cancel_timer),
-)
-
-
-def _lifecycle() -> Callable[[Relay], _Lifecycle]:
-    """Build the machine; what stands in no row is ignored."""
-    builder = TypeMachineBuilder(_Lifecycle, Relay)
-    states = {name: builder.state(name) for name in ("opening", "streaming", "held", "draining", "closed")}
-    inputs = [name for name in vars(_Lifecycle) if not name.startswith("_")]
-    rows = {(state, name): (target, effect) for state, name, target, effect in _TRANSITIONS}
-    for state, name in product(states, inputs):
-        target, effect = rows.get((state, name), (state, None))
-        register = states[state].upon(getattr(_Lifecycle, name)).to(states[target])
-        register(_ignore if effect is None else _performing(effect))
-    return builder.build()
-
-
-def _performing(effect: Callable[..., None]) -> Callable[..., None]:
-    def perform(machine: _Lifecycle, relay: Relay, *arguments: object) -> None:
-        effect(relay, *arguments)
-
-    return perform
-
-
-def _ignore(machine: _Lifecycle, relay: Relay, *arguments: object) -> None:
-    """The input changes nothing in this state, or nothing but the state."""
-
-
-_build_lifecycle = _lifecycle()
+_TRANSITIONS: Mapping[tuple[_State, _What], tuple[_State, Callable[..., None] | None]] = {
+    ("opening", "client_left"): ("closed", Relay._forget_client),
+    ("opening", "first_output"): ("streaming", None),
+    ("opening", "finished"): ("draining", Relay._tail_and_drain),
+    ("opening", "cut"): ("closed", Relay._cut),
+    ("opening", "failed"): ("closed", Relay._raise),
+    ("streaming", "client_left"): ("closed", Relay._forget_client),
+    ("streaming", "finished"): ("draining", Relay._tail_and_drain),
+    ("streaming", "cut"): ("closed", Relay._cut),
+    ("streaming", "failed"): ("closed", Relay._frame),
+    ("streaming", "hold"): ("held", Relay._pause),
+    ("held", "client_left"): ("closed", Relay._forget_client),
+    ("held", "finished"): ("draining", Relay._tail_and_drain),
+    ("held", "cut"): ("closed", Relay._cut),
+    ("held", "failed"): ("closed", Relay._frame),
+    ("held", "release"): ("streaming", Relay._resume),
+    ("held", "stalled"): ("closed", Relay._give_up),
+    ("draining", "failed"): ("closed", Relay._stop_upstream),
+    ("draining", "upstream_ended"): ("closed", Relay._cancel_timer),
+}
