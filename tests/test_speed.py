@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import sys
 import time
 from collections.abc import Callable
 
 from twisted.internet.protocol import Protocol
+from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.http_headers import Headers
 from typing_extensions import override
 
+from ccproxy.config import Config
 from ccproxy.dialects import DIALECTS
 from ccproxy.net.agent import UpstreamAgent
 from ccproxy.net.client import BytesProducer
+from ccproxy.service import assemble
 from ccproxy.translator import Translator
 from ccproxy.upstreams.commandcode.records import Records
 from tests.cuts import every
 from tests.net.network import Network
 from tests.replay import TURN
 from tests.upstreams.commandcode.test_records_properties import Plain
+from tests.web.house import CHAT, KEY
 
 DELTAS = b"".join(
     json.dumps({"type": "text-delta", "id": "0", "text": f"word {number} "}, separators=(",", ":")).encode() + b"\n"
@@ -81,3 +87,93 @@ class DeliveryTests(SynchronousTestCase):
         peer.say(b"".join(b"%x\r\n%b\r\n" % (len(line), line) for line in DELTAS.splitlines(keepends=True)))
 
         self.assertEqual(body.calls, 1)
+
+
+class Wire(StringTransport):
+    """A client's socket."""
+
+    def setTcpNoDelay(self, enabled: bool) -> None:  # noqa: N802 - of Twisted's transports
+        """Nothing to set."""
+
+
+class ExchangeTests(SynchronousTestCase):
+    """One client connection and one upstream connection, both kept, without sockets."""
+
+    @override
+    def setUp(self) -> None:
+        """Serve one request, for which the upstream connection is made."""
+        self.network = Network()
+        config = Config(api_base="http://api.example", cli_version="1.62.1", use_provider_models=False)
+        site = assemble(config, UpstreamAgent(self.network, connect_timeout=10), self.network).site
+        self.channel = site.buildProtocol(None)
+        self.wire = Wire()
+        self.channel.makeConnection(self.wire)
+        body = json.dumps(CHAT.body("some-model", stream=True)).encode()
+        head = f"POST {CHAT.path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\nContent-Length: {len(body)}\r\n\r\n"
+        self.request = head.encode() + body
+        self.ask()
+        self.peer = self.network.accept()
+        self.end()
+
+    def ask(self) -> None:
+        """A client asks, and the upstream begins its answer."""
+        self.channel.dataReceived(self.request)
+        self.network.advance(0)
+
+    def say(self, text: str) -> None:
+        """The upstream says a piece of text."""
+        line = json.dumps({"type": "text-delta", "id": "0", "text": text}, separators=(",", ":")) + "\n"
+        self.peer.say(b"%x\r\n%b\r\n" % (len(line), line.encode()))
+
+    def end(self) -> None:
+        """The upstream says its whole answer: a head, twenty pieces of text and the finish in one read."""
+        finish = b'{"type":"finish","finishReason":"stop","totalUsage":{"inputTokens":10,"outputTokens":20}}\n'
+        said = b"".join(DELTAS.splitlines(keepends=True)[:20]) + finish
+        self.peer.forget()
+        self.peer.say(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(said), said))
+        self.assertTrue(self.wire.value().endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n"))
+        self.wire.clear()
+
+    def calls(self, work: Callable[[], object]) -> int:
+        """How many functions are called."""
+        count = 0
+
+        def note(frame: object, event: str, argument: object) -> None:
+            nonlocal count
+            count += event in ("call", "c_call")
+
+        sys.setprofile(note)
+        try:
+            work()
+        finally:
+            sys.setprofile(None)
+        return count
+
+    def test_request(self) -> None:
+        """A short answer takes few function calls; 1750 were counted."""
+
+        def serve() -> None:
+            self.ask()
+            self.end()
+
+        self.assertLess(self.calls(serve), 2000)
+
+    def test_event(self) -> None:
+        """A piece of text that comes alone takes few function calls; 83 were counted."""
+        self.ask()
+        self.peer.say(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        self.say("first")
+
+        self.assertLess(self.calls(lambda: self.say("second")), 100)
+
+    def test_garbage(self) -> None:
+        """Nearly all that a request leaves behind is freed without the garbage collector; eight objects are not."""
+        gc.collect()
+        gc.disable()
+        self.addCleanup(gc.enable)
+
+        for _ in range(10):
+            self.ask()
+            self.end()
+
+        self.assertLess(gc.collect(), 200)

@@ -76,6 +76,7 @@ class IdleTimeout(Protocol):
         self._paused = True
         self._disarm()
         self._inner.connectionLost(reason)
+        self.transport = None
 
     # The protocol calls
 

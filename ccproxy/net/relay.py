@@ -100,6 +100,7 @@ class Relay(Protocol):
         if self._open:
             self._translate(self._translator.end, broken=not clean)
         self._happened("upstream_ended")
+        self.transport = None  # which holds this protocol, as a ring that only the garbage collector would free
 
     def silent(self, seconds: float) -> None:
         """The upstream said nothing for too long."""
