@@ -46,7 +46,7 @@ class Records:
         self._calls = Calls(line_limit)
         self._text = SurrogateJoiner()
         self._reasoning = SurrogateJoiner()
-        self._steps: list[Usage] = []
+        self._steps: list[object] = []  # the usage of each, unread: mostly the finish says it all
         self._last_step: StreamRecord | None = None
         self._dropped_step = False
         self._anonymous = 0
@@ -202,8 +202,11 @@ class Records:
         except MalformedJSONError:
             return record
 
+    def _spent(self) -> Usage:
+        return usage.total(map(usage.parse, self._steps))
+
     def _fail(self, message: str, events: list[Event]) -> None:
-        self._end_with(events, Failed(ProxyError(Kind.UPSTREAM, message), usage.total(self._steps)))
+        self._end_with(events, Failed(ProxyError(Kind.UPSTREAM, message), self._spent()))
 
     def _end_with(self, events: list[Event], *last: Event) -> None:
         if self._over:
@@ -216,9 +219,6 @@ class Records:
         events.extend(last)
 
     # Handlers
-
-    def _text_start(self, record: StreamRecord) -> Iterable[Event]:
-        return (TextStarted(),)
 
     def _text_delta(self, record: StreamRecord) -> Iterable[Event]:
         text = self._text.join(delta_of(record))
@@ -264,28 +264,28 @@ class Records:
 
     def _finish_step(self, record: StreamRecord) -> Iterable[Event]:
         self._last_step = record
-        self._steps.append(usage.parse(record.usage))
+        self._steps.append(record.usage)
         return ()
 
     def _finished(self, record: StreamRecord) -> Iterator[Event]:
         yield from self._calls.reveal()
         spent = usage.parse(record.total_usage)
         if spent == Usage():
-            spent = usage.total(self._steps)
+            spent = self._spent()
         yield ending.read(record.finish_reason, record.raw_finish_reason, spent)
 
     def _error(self, record: StreamRecord) -> Iterable[Event]:
-        return (Failed(diagnosis.from_event(record.error), usage.total(self._steps)),)
+        return (Failed(diagnosis.from_event(record.error), self._spent()),)
 
     def _abort(self, record: StreamRecord) -> Iterable[Event]:
-        return (Failed(ProxyError(Kind.UPSTREAM, "The upstream aborted its answer."), usage.total(self._steps)),)
+        return (Failed(ProxyError(Kind.UPSTREAM, "The upstream aborted its answer."), self._spent()),)
 
 
 _READER = RecordReader(StreamRecord)
 _HANDLERS: dict[str, Callable[[Records, StreamRecord], Iterable[Event]]] = {
     "text-delta": Records._text_delta,
     "reasoning-delta": Records._reasoning_delta,
-    "text-start": Records._text_start,
+    "text-start": lambda records, record: (TextStarted(),),
     "text-end": Records._text_end,
     "reasoning-end": Records._reasoning_end,
     "tool-input-start": Records._tool_start,
