@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import os
 import platform
+import resource
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -36,6 +37,8 @@ def main() -> None:
     )
     parser.add_argument("--svg", type=Path, help="where to draw the result")
     arguments = parser.parse_args()
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # clients and upstream are in this process
     others = [Target(*spec.split("=", 1)) for spec in arguments.target]
     ours = [Target("ccproxy", OURS % ""), Target("ccproxy, own reactor", OURS % "--reactor=ccproxy ")]
     names = [target.name for target in (*others, *ours)]
@@ -59,7 +62,7 @@ async def _run(
     async with server:
         for case in (case for case in CASES if case.title in titles):
             found = results.setdefault(case.title, {target.name: [] for target in targets})
-            for number in range(rounds):
+            for number in range(1 if case.once else rounds):
                 for target in targets if number % 2 == 0 else targets[::-1]:
                     await target.start(f"http://127.0.0.1:{port}")
                     os.sched_setaffinity(0, set(CORES[1:]) or set(CORES))

@@ -24,6 +24,7 @@ class Case:
         word: Which answer of the upstream is asked for.
         clients: How many ask at once.
         figures: Which figures are worth showing, the first before all.
+        once: It takes so long that it is measured in one round only.
     """
 
     title: str
@@ -31,11 +32,13 @@ class Case:
     word: str
     clients: int
     figures: Sequence[str]
+    once: bool = False
 
 
 CPU_EVENTS, CPU_REQUEST = "CPU ms per 1000 events", "CPU ms per request"
 ADDED, ADDED_LATE, FIRST = "added ms p50", "added ms p99", "first token ms p50"
 PER_STREAM, IDLE, FAILURES = "KiB per held stream", "idle MiB", "failures"
+GROWTH = "MiB grown in 55 s after 5 s"
 
 CASES = (
     Case("burst, chat", "chat", "burst", 32, (CPU_EVENTS,)),
@@ -46,13 +49,18 @@ CASES = (
     Case("paced streams", "chat", "paced", 32, (CPU_EVENTS, ADDED, ADDED_LATE)),
     Case("one short answer after the other", "chat", "short", 1, (FIRST,)),
     Case("held streams", "chat", "hold", 1000, (PER_STREAM, IDLE)),
+    Case("five thousand held streams", "chat", "hold", 5000, (PER_STREAM,), once=True),
+    Case("bursts for a minute", "chat", "burst", 32, (GROWTH,), once=True),
 )
+_GROWING = (5, 55)  # seconds before the memory is looked at, and from then to the end
 
 
 async def measure(case: Case, target: Target, seconds: float) -> Mapping[str, float]:
     """The figures of one case, after a moment of the same load to get warm."""
     if case.word == "hold":
         return await _held(case, target)
+    if GROWTH in case.figures:
+        return await _growth(case, target)
     await _load(case, target, min(seconds, 0.7))
     cpu = target.cpu
     seen = await _load(case, target, seconds)
@@ -94,6 +102,14 @@ async def _held(case: Case, target: Target) -> Mapping[str, float]:
     for client in clients:
         client.close()
     return {PER_STREAM: (held - idle) / 1024 / case.clients, IDLE: idle / 2**20, FAILURES: float(seen.failures)}
+
+
+async def _growth(case: Case, target: Target) -> Mapping[str, float]:
+    before, after = _GROWING
+    failures = (await _load(case, target, before)).failures
+    early = target.memory
+    failures += (await _load(case, target, after)).failures
+    return {GROWTH: (target.memory - early) / 2**20, FAILURES: float(failures)}
 
 
 async def _connect(case: Case, target: Target, seen: Seen, count: int) -> list[Client]:
