@@ -14,6 +14,8 @@ from twisted.web.error import SchemeNotSupported
 from twisted.web.iweb import IAgentEndpointFactory
 from zope.interface import implementer
 
+from ccproxy.net.resumption import Resuming
+
 _LONGEST_DIAL = 3600  # seconds; the system itself gives up earlier, but the default of endpoints is sooner still
 # A dead peer is found within two minutes: while nothing is under way by probes, and else by what it does not acknowledge.
 _KEEP_ALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4, "TCP_USER_TIMEOUT": 120_000}
@@ -31,7 +33,7 @@ class Dialer:
     def __init__(self, reactor: Any, seconds: Callable[[], float]) -> None:  # noqa: ANN401 - many interfaces
         self._reactor = reactor
         self._seconds = seconds
-        self._creators: dict[str, IOpenSSLClientConnectionCreator] = {}
+        self._creators: dict[tuple[str, int], IOpenSSLClientConnectionCreator] = {}
 
     def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
         """An endpoint for ``http`` or ``https``."""
@@ -40,16 +42,17 @@ class Dialer:
             self._reactor, host, uri.port, timeout=self._seconds() or _LONGEST_DIAL
         )
         if uri.scheme == b"https":
-            endpoint = wrapClientTLS(self._creator(host), endpoint)
+            endpoint = wrapClientTLS(self._creator(host, uri.port), endpoint)
         elif uri.scheme != b"http":
             raise SchemeNotSupported(f"Unsupported scheme: {uri.scheme!r}")
         return endpoint
 
-    def _creator(self, host: str) -> IOpenSSLClientConnectionCreator:
-        # Kept: each has read the whole trust store.
-        if host not in self._creators:
-            self._creators[host] = optionsForClientTLS(host)
-        return self._creators[host]
+    def _creator(self, host: str, port: int) -> IOpenSSLClientConnectionCreator:
+        # Kept: each has read the whole trust store, and knows the sessions.
+        if (host, port) not in self._creators:
+            checking = optionsForClientTLS(host, extraCertificateOptions={"enableSessionTickets": True})
+            self._creators[host, port] = Resuming(checking)
+        return self._creators[host, port]
 
 
 def watch(transport: Any) -> None:  # noqa: ANN401 - TCP or TLS

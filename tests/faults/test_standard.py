@@ -31,3 +31,9 @@ class TLSTests(test_tls.TLSTests):
     """Certificates."""
 
     settings: ClassVar[dict[str, Any]] = STANDARD
+
+
+class ResumptionTests(test_tls.ResumptionTests):
+    """TLS sessions that are taken up again."""
+
+    settings: ClassVar[dict[str, Any]] = STANDARD

@@ -12,9 +12,18 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from OpenSSL import SSL
 from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
-from twisted.internet.ssl import PrivateCertificate
+from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
+from twisted.internet.ssl import CertificateOptions, PrivateCertificate, TLSVersion, VerificationError
+from twisted.internet.tcp import Client
+from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
+from twisted.web.client import ResponseNeverReceived, readBody
+from zope.interface import implementer
 
+from ccproxy.net.agent import UpstreamAgent
+from ccproxy.net.standard import StandardAgent
+from ccproxy.service import AGENTS
 from tests.faults.house import FaultTestCase, failure, request, said
 from tests.faults.upstream import BEGINNING, CHUNKED, SILENCE, WHOLE, Close, ScriptedUpstream, chunks, sized
 from tests.sockets.house import Reader
@@ -51,7 +60,18 @@ def _alternative(host: str) -> x509.GeneralName:
         return x509.DNSName(host)
 
 
-class TLSTests(FaultTestCase):
+class TrustTestCase(FaultTestCase):
+    """A test that vouches for the certificate which it made."""
+
+    def trust(self, pem: bytes) -> None:
+        """Vouch for a certificate."""
+        trusted = Path(self.mktemp())
+        trusted.write_bytes(pem)
+        self.addCleanup(_set, "SSL_CERT_FILE", os.environ.get("SSL_CERT_FILE"))
+        _set("SSL_CERT_FILE", str(trusted.resolve()))
+
+
+class TLSTests(TrustTestCase):
     """An upstream whose certificate was made by the test."""
 
     def secured(self, pem: bytes, *steps: Any) -> tuple[ScriptedUpstream, str]:
@@ -60,13 +80,6 @@ class TLSTests(FaultTestCase):
         factory = PrivateCertificate.loadPEM(pem).options()
         port = self.listening(self.reactor.listenSSL(0, made, factory, interface="127.0.0.1"))
         return made, f"https://127.0.0.1:{port}"
-
-    def trust(self, pem: bytes) -> None:
-        """Vouch for a certificate."""
-        trusted = Path(self.mktemp())
-        trusted.write_bytes(pem)
-        self.addCleanup(_set, "SSL_CERT_FILE", os.environ.get("SSL_CERT_FILE"))
-        _set("SSL_CERT_FILE", str(trusted.resolve()))
 
     async def untrusted(self, pem: bytes, says: str) -> None:
         """An upstream with this certificate is a 502 that says so; nothing is sent to it."""
@@ -159,6 +172,104 @@ class TLSTests(FaultTestCase):
             await self.until(lambda: not upstream.open and not assembly.app.live, seconds=1)
 
         await self.in_every_mode(ask)
+
+
+@implementer(IOpenSSLServerConnectionCreator)
+class _Ticketing:
+    """A server's side of TLS that gives out tickets, and can lose the keys to them."""
+
+    def __init__(self, pem: bytes, version: TLSVersion) -> None:
+        self.made: list[SSL.Connection] = []
+        self._certificate = PrivateCertificate.loadPEM(pem)
+        self._version = version
+        self.forget()
+
+    def forget(self) -> None:
+        """The tickets of before are worth nothing."""
+        self._options = CertificateOptions(
+            privateKey=self._certificate.privateKey.original,
+            certificate=self._certificate.original,
+            enableSessionTickets=True,
+            insecurelyLowerMinimumTo=self._version,
+            lowerMaximumSecurityTo=self._version,
+        )
+
+    def serverConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:
+        """A connection."""
+        self.made.append(self._options.serverConnectionForTLS(tlsProtocol))
+        return self.made[-1]
+
+    def resumed(self) -> list[bool]:
+        """Which of the connections took up an earlier one."""
+        lib: Any = vars(SSL)["_lib"]  # pyOpenSSL has no public way
+        return [bool(lib.SSL_session_reused(each._ssl)) for each in self.made]
+
+
+class ResumptionTests(TrustTestCase):
+    """An upstream that closes after each answer, so that every request needs a new connection."""
+
+    def ticketing(self, version: TLSVersion) -> tuple[_Ticketing, int, UpstreamAgent | StandardAgent, bytes]:
+        """An upstream, its port, an agent, and the address for that."""
+        pem = self_signed("127.0.0.1")
+        self.trust(pem)
+        server = _Ticketing(pem, version)
+        upstream = ScriptedUpstream(self.clock, [sized(b"ok", "connection: close")])
+        factory = TLSMemoryBIOFactory(server, isClient=False, wrappedFactory=upstream)
+        port = self.served(factory)
+        agent = AGENTS[self.settings.get("upstream_client", "httptools")](self.reactor, connect_timeout=5)
+        self.addCleanup(self.until, self.no_client)
+        return server, port, agent, b"https://127.0.0.1:%d/" % port
+
+    def no_client(self) -> bool:
+        """Whether each connection to the upstream is closed on our side too."""
+        return not any(isinstance(reader, Client) for reader in self.reactor.getReaders())
+
+    async def fetched(self, agent: UpstreamAgent | StandardAgent, uri: bytes) -> None:
+        """Ask once, and wait for the whole answer."""
+        self.assertEqual(await readBody(await agent.request(b"GET", uri)), b"ok")
+
+    async def test_resumed(self) -> None:
+        """A new connection takes up the session of an earlier one."""
+        for version in (TLSVersion.TLSv1_3, TLSVersion.TLSv1_2):
+            server, _, agent, uri = self.ticketing(version)
+            for _ in range(3):
+                await self.fetched(agent, uri)
+
+            self.assertEqual(server.resumed(), [False, True, True], version)
+
+    async def test_at_the_same_time(self) -> None:
+        """A session is offered to one connection only; the others shake hands in full."""
+        server, _, agent, uri = self.ticketing(TLSVersion.TLSv1_3)
+        await self.fetched(agent, uri)
+        await self.together(*(self.fetched(agent, uri) for _ in range(3)))
+        await self.together(*(self.fetched(agent, uri) for _ in range(3)))
+
+        self.assertEqual(sorted(server.resumed()[:4]), [False, False, False, True])
+        self.assertEqual(server.resumed()[4:], [True, True, True])
+
+    async def test_forgotten(self) -> None:
+        """An upstream that lost its keys gets a full handshake, and the next connection resumes that."""
+        for version in (TLSVersion.TLSv1_3, TLSVersion.TLSv1_2):
+            server, _, agent, uri = self.ticketing(version)
+            await self.fetched(agent, uri)
+            server.forget()
+            for _ in range(2):
+                await self.fetched(agent, uri)
+
+            self.assertEqual(server.resumed(), [False, False, True], version)
+
+    async def test_another_name(self) -> None:
+        """The session of one name is none for another: the certificate of the same port is refused."""
+        server, port, agent, uri = self.ticketing(TLSVersion.TLSv1_3)
+        await self.fetched(agent, uri)
+        error: Any = await self.assertFailure(
+            agent.request(b"GET", b"https://localhost:%d/" % port), ResponseNeverReceived
+        )
+
+        self.assertTrue(any(reason.check(VerificationError) for reason in error.reasons))
+        self.assertEqual(server.resumed(), [False, False])
+        await self.fetched(agent, uri)
+        self.assertEqual(server.resumed(), [False, False, True])
 
 
 class ClientTLSTests(FaultTestCase):
