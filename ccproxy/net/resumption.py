@@ -8,14 +8,12 @@ session is offered once, as RFC 8446, C.4 has it: when it does harm it is gone, 
 from __future__ import annotations
 
 from collections import deque
-from typing import cast
+from typing import Any, cast
 
 from OpenSSL import SSL
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
-
-from ccproxy.net.frugal import Frugal
 
 _KEPT = 64  # as many connections as may resume at the same moment
 _STANDS = b"SSL negotiation finished successfully"  # SSL_state_string_long(3): the certificate was taken, and no alert came since
@@ -42,7 +40,7 @@ class Resuming:
         if session is not None:
             connection.set_session(session)
         self._made.append(connection)
-        return cast("SSL.Connection", Frugal(connection))
+        return cast("SSL.Connection", _Polite(connection))
 
     def _take(self) -> SSL.Session | None:
         """The session of the latest connection that stands, or stood until its end."""
@@ -51,3 +49,18 @@ class Resuming:
                 self._made.remove(made)
                 return made.get_session()
         return None
+
+
+class _Polite:
+    """A connection of pyOpenSSL whose session outlives it, if it was we who said good-bye."""
+
+    def __init__(self, connection: SSL.Connection) -> None:
+        self._connection = connection
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - of any type
+        return getattr(self._connection, name)
+
+    def bio_shutdown(self) -> None:
+        """Nothing more comes. OpenSSL takes that for an attack, and forgets the session, even where we said good-bye."""
+        if not self._connection.get_shutdown() & SSL.SENT_SHUTDOWN:
+            self._connection.bio_shutdown()
