@@ -7,7 +7,7 @@ failed at once on a reused connection, before a byte of its answer, is sent once
 from __future__ import annotations
 
 import re
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from attrs import frozen
@@ -169,7 +169,13 @@ class _Making(Factory):
 
     @override
     def buildProtocol(self, addr: IAddress | None) -> Connection:
-        return Connection(self._clock, partial(self._agent.keep, self._key), partial(self._agent.forget, self._key))
+        return Connection(self._clock, self._keep, self._forget)
+
+    def _keep(self, connection: Connection) -> None:
+        self._agent.keep(self._key, connection)
+
+    def _forget(self, connection: Connection) -> None:
+        self._agent.forget(self._key, connection)
 
 
 def _head(method: bytes, place: _Place, headers: Headers | None, body: IBodyProducer | None) -> bytes:

@@ -9,9 +9,7 @@ it is answered here. What the socket does not take at once goes the usual way, a
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-from types import TracebackType
+from types import MethodType, TracebackType
 from typing import Any
 
 from twisted.internet.tcp import Connection
@@ -25,14 +23,14 @@ class Cork:
 
     def __init__(self) -> None:
         self._depth = 0
-        self._held: dict[Connection, Callable[[], None]] = {}
+        self._held: dict[Connection, None] = {}  # in order
 
     def watch(self, transport: object) -> None:
         """From now on a transport, TCP or TLS over it, may be held back; any other is left alone."""
         tcp: Any = getattr(transport, "transport", transport)  # under TLS
         if isinstance(tcp, Connection):
             # Not a subclass: the reactor makes these transports itself.
-            tcp.startWriting = partial(self._start_writing, tcp, tcp.startWriting)  # type: ignore[method-assign]
+            tcp.startWriting = MethodType(self._start_writing, tcp)  # type: ignore[method-assign]
 
     def __enter__(self) -> None:
         self._depth += 1
@@ -43,20 +41,20 @@ class Cork:
         self._depth -= 1
         while not self._depth and self._held:
             held, self._held = self._held, {}
-            for transport, usually in held.items():
-                self._send(transport, usually)
+            for transport in held:
+                self._send(transport)
 
-    def _start_writing(self, transport: Connection, usually: Callable[[], None]) -> None:
+    def _start_writing(self, transport: Connection) -> None:
         if self._depth:
-            self._held[transport] = usually
+            self._held[transport] = None
         else:
-            usually()
+            _as_usual(transport)
 
-    def _send(self, transport: Connection, usually: Callable[[], None]) -> None:
+    def _send(self, transport: Connection) -> None:
         if not transport.connected:
             return
         if transport.disconnecting:  # the reactor has to see the end of it
-            usually()
+            _as_usual(transport)
             return
         self._depth += 1  # what becomes writable now may write more
         try:
@@ -68,7 +66,11 @@ class Cork:
         finally:
             self._depth -= 1
         if failed is not None or len(transport.dataBuffer) > transport.offset or transport._tempDataLen:
-            usually()
+            _as_usual(transport)
+
+
+def _as_usual(transport: Connection) -> None:
+    type(transport).startWriting(transport)
 
 
 CORK = Cork()

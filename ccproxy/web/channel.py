@@ -40,7 +40,15 @@ class ProxyChannel(HTTPChannel):
     dropped, for a moment, and never taken for another request. While a client does not read its answers, no more of its requests are.
     """
 
+    # Together with Twisted's there would be more than 30, and a dictionary of five times the size for each connection.
+    __slots__ = (
+        "_connected_at", "_early", "_first_line", "_full_since", "_header_count", "_header_size", "_host", "_limit", "_objection",
+        "_progress", "phase",
+    )  # fmt: skip
+
     site: ProxySite
+    # Ours are told apart from what is malformed, and are hit first.
+    maxHeaders = totalHeadersSize = _NO_LIMIT  # noqa: N815 - Twisted's names
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,7 +56,7 @@ class ProxyChannel(HTTPChannel):
         self._connected_at = 0.0
         self._first_line = b""
         self._objection: ProxyError | None = None
-        self._limit = Limit(lambda seconds, late: self.callLater(seconds, late))  # which the factory sets later
+        self._limit = Limit(self)
         self._early: list[bytes] = []
         self._host: IAddress | None = None
         self._progress = 0
@@ -61,8 +69,6 @@ class ProxyChannel(HTTPChannel):
     def connectionMade(self) -> None:
         """The client connected."""
         config = self.site.config
-        # Ours are told apart from what is malformed, and are hit first.
-        self.maxHeaders = self.totalHeadersSize = _NO_LIMIT
         self.MAX_LENGTH = config.max_header_bytes or _NO_LIMIT
         super().connectionMade()
         CORK.watch(self.transport)

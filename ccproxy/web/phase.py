@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
+from typing import Protocol
 
 from twisted.internet.interfaces import IDelayedCall
 
@@ -19,17 +20,24 @@ class Phase(Enum):
     CLOSING = "closing"
 
 
+class Timers(Protocol):
+    """What makes timers."""
+
+    def callLater(self, seconds: float, late: Callable[[], None], /) -> IDelayedCall:
+        """Call ``late`` after so many seconds."""
+
+
 class Limit:
     """The limit on the time of a phase, in place of the one on the phase before.
 
     Within a read most phases end as they began; a limit that is set there gets a timer at the end of the read, if it still holds.
 
     Args:
-        call_later: What makes timers.
+        timers: What makes timers; asked when there is one to make.
     """
 
-    def __init__(self, call_later: Callable[[float, Callable[[], None]], IDelayedCall]) -> None:
-        self._call_later = call_later
+    def __init__(self, timers: Timers) -> None:
+        self._timers = timers
         self._timer: IDelayedCall | None = None
         self._seconds = 0.0
         self._late: Callable[[], None] | None = None
@@ -55,4 +63,4 @@ class Limit:
 
     def _arm(self) -> None:
         if self._late is not None and self._seconds and self._timer is None:
-            self._timer = self._call_later(self._seconds, self._late)
+            self._timer = self._timers.callLater(self._seconds, self._late)
