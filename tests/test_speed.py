@@ -1,4 +1,4 @@
-"""Guards against slowness, in ratios and counts, which do not depend on the machine."""
+"""Guards against slowness and waste, in ratios and counts, which do not depend on the machine."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import gc
 import json
 import sys
 import time
+import tracemalloc
 from collections.abc import Callable
 
 from twisted.internet.protocol import Protocol
@@ -24,13 +25,17 @@ from ccproxy.upstreams.commandcode.records import Records
 from tests.cuts import every
 from tests.net.network import Network
 from tests.replay import TURN
+from tests.unmeasured import Unmeasured
 from tests.upstreams.commandcode.test_records_properties import Plain
-from tests.web.house import CHAT, KEY
+from tests.web.house import CHAT, KEY, SPEECHES, MemoryDaemon, Speech
 
 DELTAS = b"".join(
     json.dumps({"type": "text-delta", "id": "0", "text": f"word {number} "}, separators=(",", ":")).encode() + b"\n"
     for number in range(1000)
 )
+
+WORD = DELTAS.partition(b"\n")[0] + b"\n"
+FIXTURES = ("*/tests/*", "*/twisted/internet/testing.py")
 
 
 def best(work: Callable[[], object]) -> float:
@@ -177,3 +182,42 @@ class ExchangeTests(SynchronousTestCase):
             self.end()
 
         self.assertLess(gc.collect(), 200)
+
+
+class HeldStreamTests(Unmeasured):
+    """Streams whose upstream has said a word and is silent, with a conversation of 50 kB behind each."""
+
+    def setUp(self) -> None:
+        """A daemon, and what connects it to upstreams."""
+        self.network = Network()
+        self.daemon = MemoryDaemon(UpstreamAgent(self.network, connect_timeout=10))
+        self.addCleanup(self.daemon.end)
+
+    def hold(self, speech: Speech, count: int) -> None:
+        """Begin streams."""
+        conversation = [{"role": "user", "content": "word " * 10_000}]
+        for _ in range(count):
+            client = self.daemon.connect().post(speech, stream=True, messages=conversation)
+            peer = self.network.accept()
+            peer.say(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            peer.say(b"%x\r\n%b\r\n" % (len(WORD), WORD))
+            self.assertIn(b"word", client.received)
+            peer.forget()
+            client.wire.clear()
+
+    def test_size(self) -> None:
+        """One takes less than half of what its client said; 19 KiB were seen, and 199 when it was all kept."""
+        for speech in SPEECHES:
+            self.hold(speech, 5)  # what is made once
+            gc.collect()
+            tracemalloc.start()
+            self.addCleanup(tracemalloc.stop)
+            self.hold(speech, 50)
+            gc.collect()
+
+            snapshot = tracemalloc.take_snapshot()
+            tracemalloc.stop()
+
+            ours = snapshot.filter_traces([tracemalloc.Filter(False, pattern) for pattern in FIXTURES])
+            size = sum(trace.size for trace in ours.traces) / 50
+            self.assertLess(size, 25_000, speech.name)

@@ -12,6 +12,10 @@ from typing_extensions import override
 from zope.interface import implementer
 
 
+class ClientStalledError(Exception):
+    """The client did not read for too long."""
+
+
 @frozen
 class Limits:
     """How long each side of a relay may keep the other waiting; seconds, 0 for ever.

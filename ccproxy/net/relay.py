@@ -32,13 +32,8 @@ from zope.interface import implementer
 
 from ccproxy.errors import Kind, ProxyError
 from ccproxy.events import Failed, Finished, FinishReason
-from ccproxy.net.deadline import Limits
+from ccproxy.net.deadline import ClientStalledError, Limits
 from ccproxy.translator import Translator
-
-
-class ClientStalledError(Exception):
-    """The client did not read for too long."""
-
 
 _State: TypeAlias = Literal["opening", "streaming", "held", "draining", "closed"]
 _What: TypeAlias = Literal[
@@ -55,6 +50,7 @@ class Relay(Protocol):
         consumer: Where the client bytes go; the relay registers itself with it.
         clock: Where the time comes from.
         limits: How long each side may keep the other waiting.
+        spoke: Called when the first output went to the client.
 
     Attributes:
         done: Fires once, with how the turn ended after something was sent. Fails with `ProxyError` when it ended badly before anything
@@ -64,7 +60,14 @@ class Relay(Protocol):
 
     _log = Logger()
 
-    def __init__(self, translator: Translator, consumer: IConsumer, clock: IReactorTime, limits: Limits) -> None:
+    def __init__(
+        self,
+        translator: Translator,
+        consumer: IConsumer,
+        clock: IReactorTime,
+        limits: Limits,
+        spoke: Callable[[], None] = lambda: None,
+    ) -> None:
         self.done: Deferred[Finished | Failed] = Deferred(lambda _: self._happened("client_left"))
         self.decided_at: float | None = None
         self._translator = translator
@@ -73,6 +76,7 @@ class Relay(Protocol):
         self._limits = limits
         self._state: _State = "opening"
         self._open = True
+        self._on_speech = spoke
         self._spoke = False
         self._client_full = False
         self._timer: IDelayedCall | None = None
@@ -162,7 +166,10 @@ class Relay(Protocol):
             self._happened("first_output")
             if self._client_full:  # since the pings; a TLS connection says so only once
                 self._happened("hold")
-        self._consumer.write(output)
+            self._consumer.write(output)
+            self._on_speech()
+        else:
+            self._consumer.write(output)
 
     # What the transitions do
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from klein import Klein
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
@@ -22,6 +23,8 @@ from ccproxy.web.exchange import Exchange
 from ccproxy.web.house import House
 from ccproxy.web.request import ProxyRequest
 from ccproxy.web.routes import Handler, Routes
+
+_T = TypeVar("_T")
 
 _MODEL_PATHS = ("/v1/models", "/models", "/openai/v1/models", "/anthropic/v1/models")
 _OTHER_PATHS = ("/v1/models", "/health")
@@ -94,18 +97,20 @@ class App:
     # Routes
 
     def _serving(self, dialect: Dialect) -> Handler:
-        async def serve(request: ProxyRequest) -> bytes | None:
+        def serve(request: ProxyRequest) -> Deferred[bytes | None]:
             exchange = Exchange(self._house, dialect, request)
-            self.live.add(exchange)
-            try:
-                return await exchange.run()
-            finally:
+
+            def ended(result: _T) -> _T:
                 self.live.discard(exchange)
+                return result
+
+            self.live.add(exchange)
+            return exchange.start().addBoth(ended)
 
         return serve
 
     def _counting(self, dialect: Dialect, counter: TokenCounter) -> Handler:
-        async def count(request: ProxyRequest) -> bytes:
+        async def count(request: ProxyRequest) -> bytes | None:
             house = self._house
             house.upstream.credential(request.plain_headers)
             body = body_of(request)
@@ -117,7 +122,7 @@ class App:
 
             return _json(request, counter.answer(await house.offload(counted, body.weight)))
 
-        return count
+        return lambda request: Deferred.fromCoroutine(count(request))
 
     def _root(self, request: ProxyRequest) -> bytes:
         request.setHeader("content-type", "text/plain; charset=utf-8")

@@ -17,12 +17,12 @@ from ccproxy.config import Config
 from ccproxy.errors import Kind, ProxyError
 from ccproxy.events import Failed, Finished, Usage
 from ccproxy.net.answer import Collector, StreamAnswer
-from ccproxy.net.deadline import IdleTimeout, Limits
-from ccproxy.net.relay import ClientStalledError, Relay
+from ccproxy.net.deadline import ClientStalledError, IdleTimeout, Limits
+from ccproxy.net.relay import Relay
 from ccproxy.stages.validated import Validated
 from ccproxy.translator import Translator
 from ccproxy.web.attempts import persist
-from ccproxy.web.body import Body, body_of
+from ccproxy.web.body import body_of
 from ccproxy.web.caller import is_harmless, request_id
 from ccproxy.web.house import House
 from ccproxy.web.plan import Plan, chain, identify, plan, replan, summary
@@ -49,9 +49,9 @@ class Exchange:
         self._house = house
         self._dialect = dialect
         self._request = request
-        self._headers = request.plain_headers
         self._id = house.token(12)
-        self._report = Report(request_id(self._headers) or self._id, dialect.name, house.clock.seconds())
+        self._report = Report(request_id(request.plain_headers) or self._id, dialect.name, house.clock.seconds())
+        self._plan: Plan | None = None
         self._answer: Answer | None = None
         self._encoder: Encoder | None = None
         self._relay: Relay | None = None
@@ -59,16 +59,17 @@ class Exchange:
         self._serving: Deferred[bytes | None] | None = None
         self._abandoned: ProxyError | None = None
 
-    async def run(self) -> bytes | None:
-        """Serve the request; give the document, or None when the answer was streamed.
+    def start(self) -> Deferred[bytes | None]:
+        """Serve the request; fires with the document, or None when the answer was streamed, and is cancelled when the client leaves.
 
-        Raises:
-            ProxyError: Nothing was sent yet, and nothing will be.
-            CancelledError: The client left.
+        It fails with `ProxyError` when nothing was sent yet, and nothing will be, and with `CancelledError` when the client left.
         """
-        self._serving = Deferred.fromCoroutine(self._serve())
+        self._serving = Deferred.fromCoroutine(self._run())
+        return self._serving
+
+    async def _run(self) -> bytes | None:
         try:
-            return await self._serving
+            return await self._serve()
         except CancelledError:
             if self._abandoned is None:
                 self._report.cancelled()
@@ -104,21 +105,22 @@ class Exchange:
     async def _serve(self) -> bytes | None:
         self._request.setHeader("x-request-id", self._report.id)
         self._request.setHeader("request-id", self._report.id)
-        key = self._house.upstream.credential(self._headers)
+        key = self._house.upstream.credential(self._request.plain_headers)
         async with self._house.admission.place(key):
-            body = body_of(self._request)
-            planned = await self._planned(body, key)
-            self._report.model = planned.turn.model
-            self._encoder = self._dialect.encoder(planned.turn, stream=planned.prompt.stream)
-            self._answer = self._begin(planned, self._encoder)
-            ended = await self._ask(planned)
+            await self._prepare(key)
+            ended = await self._ask()
         return self._end(ended)
 
-    async def _planned(self, body: Body, key: Key) -> Plan:
-        identity = identify(self._house, self._headers, key)
-        return await self._house.offload(
+    async def _prepare(self, key: Key) -> None:
+        body = body_of(self._request)
+        identity = identify(self._house, self._request.plain_headers, key)
+        self._request.forget()
+        self._plan = planned = await self._house.offload(
             lambda: plan(self._house, self._dialect, body, identity, self._id), body.weight
         )
+        self._report.model = planned.turn.model
+        self._encoder = self._dialect.encoder(planned.turn, stream=planned.prompt.stream)
+        self._answer = self._begin(planned, self._encoder)
 
     def _begin(self, planned: Plan, encoder: Encoder) -> Answer:
         if not planned.prompt.stream:
@@ -135,32 +137,50 @@ class Exchange:
             ping_interval=config.ping_interval,
         )
 
-    async def _ask(self, planned: Plan) -> Finished | Failed:
+    async def _ask(self) -> Finished | Failed:
         """Ask the upstream, and once more for a document that does not fit its schema."""
         try:
-            return await self._persist(planned)
+            return await self._persist()
         except ProxyError:
-            again = replan(self._house, planned, self._check) if self._check is not None else None
-            if again is None:
+            if self._check is None or self._plan is None:
                 raise
-        return await self._persist(again)
+            self._plan = replan(self._house, self._plan, self._check)
+            if self._plan is None:
+                raise
+        return await self._persist()
 
-    async def _persist(self, planned: Plan) -> Finished | Failed:
+    async def _persist(self) -> Finished | Failed:
         """Ask the upstream, again where that is safe."""
-        if planned.notes:
-            self._request.setHeader("x-ccproxy-notes", summary(planned.notes))
-        return await persist(lambda: self._attempt(planned), clock=self._house.clock, random=self._house.random)
+        if self._planned.notes:
+            self._request.setHeader("x-ccproxy-notes", summary(self._planned.notes))
+        return await persist(self._attempt, clock=self._house.clock, random=self._house.random)
 
-    async def _attempt(self, planned: Plan) -> Finished | Failed:
+    async def _attempt(self) -> Finished | Failed:
         """Ask the upstream once; the encoder is the same each time, as pings may have begun its stream, and nothing else has."""
-        assert self._answer is not None and self._encoder is not None  # noqa: S101 - made before any attempt
         self._report.tries += 1
-        made = chain(planned, self._house.config)
+        model, estimated = self._planned.prompt.model, self._planned.estimated
+        translator, relay = await self._open()
+        opened_at = self._house.clock.seconds()
+        try:
+            return await relay.done
+        except ProxyError as error:
+            # An answer that stays empty for long has been thought about, and is billed.
+            error.replayable = error.replayable and self._house.clock.seconds() - opened_at <= _EMPTY_SECONDS
+            raise
+        finally:
+            self._relay = None
+            self._report.decided_at = relay.decided_at
+            if translator.outcome is not None:
+                self._learn(model, estimated, translator.outcome.usage)
+
+    async def _open(self) -> tuple[Translator, Relay]:
+        """Send the request, and have its answer relayed."""
+        assert self._answer is not None and self._encoder is not None  # noqa: S101 - made before any attempt
+        planned, config, clock = self._planned, self._house.config, self._house.clock
+        made = chain(planned, config)
         self._check = made.check
-        config, clock = self._house.config, self._house.clock
         diagnose = self._house.upstream.diagnose
         response = await self._house.client.open(planned.request, diagnose, seconds=config.silence_timeout)
-        opened_at = clock.seconds()
         self._trace(response)
         translator = Translator(self._house.upstream.decoder(), made.stages, self._encoder)
         limits = Limits(
@@ -169,25 +189,25 @@ class Exchange:
             stall=config.client_stall_timeout,
             drain=config.drain_timeout,
         )
-        self._relay = relay = Relay(translator, self._answer, clock, limits)
+        self._relay = relay = Relay(translator, self._answer, clock, limits, self._forget)
         response.deliverBody(IdleTimeout(relay, clock, relay.silence_limit, relay.silent))
-        try:
-            return await relay.done
-        except ProxyError as error:
-            # An answer that stays empty for long has been thought about, and is billed.
-            error.replayable = error.replayable and clock.seconds() - opened_at <= _EMPTY_SECONDS
-            raise
-        finally:
-            self._relay = None
-            self._report.decided_at = relay.decided_at
-            if translator.outcome is not None:
-                self._learn(planned, translator.outcome.usage)
+        return translator, relay
 
-    def _learn(self, planned: Plan, spent: Usage) -> None:
+    @property
+    def _planned(self) -> Plan:
+        assert self._plan is not None  # noqa: S101 - until there is output
+        return self._plan
+
+    def _forget(self) -> None:
+        """There is output, so that nothing will be asked again: a long conversation need not be kept while its answer grows."""
+        self._plan = None
+        self._request.forget()
+
+    def _learn(self, model: str, estimated: int | None, spent: Usage) -> None:
         """Keep what an attempt cost, for the log line and for later estimates; that of a failed one too."""
         self._report.usage = spent
-        if planned.estimated is not None:
-            self._house.corrections.observe(planned.prompt.model, planned.estimated, spent.input)
+        if estimated is not None:
+            self._house.corrections.observe(model, estimated, spent.input)
 
     def _trace(self, response: IResponse) -> None:
         """Pass on the upstream's own id of the request, which its support asks for."""

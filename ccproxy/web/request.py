@@ -7,6 +7,7 @@ from functools import cached_property
 from urllib.parse import unquote_to_bytes
 
 from twisted.python.failure import Failure
+from twisted.web.http_headers import Headers
 from twisted.web.resource import IResource
 from twisted.web.server import Request
 from typing_extensions import override
@@ -39,6 +40,14 @@ class ProxyRequest(Request):
         """The client has left."""
         self._left = True
         super().connectionLost(reason)
+
+    def forget(self) -> None:
+        """Free what the client said, once it is read, and the head of the response, once it went out; the request itself lives on."""
+        self.requestHeaders = Headers()
+        self.content = None
+        vars(self).pop("plain_headers", None)
+        if self.startedWriting:
+            self.responseHeaders = Headers()
 
     @override
     def process(self) -> None:

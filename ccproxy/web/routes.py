@@ -7,7 +7,7 @@ failure by way of the same handlers, and a cancellation when the client leaves.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from klein import Klein
@@ -20,7 +20,7 @@ from typing_extensions import override
 
 from ccproxy.web.request import ProxyRequest
 
-Handler: TypeAlias = "Callable[[ProxyRequest], Coroutine[Deferred[Any], Any, bytes | None]]"
+Handler: TypeAlias = "Callable[[ProxyRequest], Deferred[bytes | None]]"
 
 
 class Routes(KleinResource):
@@ -50,7 +50,7 @@ class Routes(KleinResource):
         handler = self._short.get((request.method, request.path))
         if handler is None:
             return super().render(request)
-        handled = Deferred.fromCoroutine(handler(request))
+        handled = handler(request)
         request.notifyFinish().addErrback(lambda left: handled.cancel())
         handled.addErrback(self._failed, request)
         handled.addCallback(self._finish, request)

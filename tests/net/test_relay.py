@@ -12,7 +12,7 @@ from zope.interface.verify import verifyObject
 
 from ccproxy.errors import Kind, ProxyError
 from ccproxy.events import Failed, Finished
-from ccproxy.net.relay import ClientStalledError
+from ccproxy.net.deadline import ClientStalledError
 from tests.net.relaying import (
     ENDED,
     ERROR,

@@ -7,8 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ccproxy.errors import Kind, ProxyError
 from ccproxy.events import Failed, Finished
-from ccproxy.net.deadline import Limits
-from ccproxy.net.relay import ClientStalledError
+from ccproxy.net.deadline import ClientStalledError, Limits
 from tests.net.relaying import (
     ENDED,
     FINISH,

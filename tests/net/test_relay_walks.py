@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from ccproxy.errors import Kind, ProxyError
 from ccproxy.events import Finished
-from ccproxy.net.relay import ClientStalledError
+from ccproxy.net.deadline import ClientStalledError
 from tests.net.relaying import (
     ENDED,
     ERROR,
