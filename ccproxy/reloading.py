@@ -21,17 +21,25 @@ class Reloader:
         loaded: What they said at the start.
         observer: The log, whose file is opened anew each time, as it may have been moved away.
         apply: Puts a configuration to work; cannot fail.
+        quiet: Somebody else says what was read.
     """
 
     _log = Logger()
 
     def __init__(
-        self, read: Callable[[], Loaded], loaded: Loaded, observer: Observer, apply: Callable[[Config], None]
+        self,
+        read: Callable[[], Loaded],
+        loaded: Loaded,
+        observer: Observer,
+        apply: Callable[[Config], None],
+        *,
+        quiet: bool = False,
     ) -> None:
         self._read = read
         self._config = loaded.config
         self._observer = observer
         self._apply = apply
+        self._quiet = quiet
 
     def reload(self) -> None:
         """Read the sources; the old values stay where they cannot be used."""
@@ -72,7 +80,8 @@ class Reloader:
         kept = {setting.attribute: getattr(self._config, setting.attribute) for setting in changed if setting.restart}
         self._config = evolve(loaded.config, **kept)
         self._apply(self._config)
-        self._log.info(
+        say = self._log.debug if self._quiet else self._log.info
+        say(
             "the configuration was read anew from {source}: {changes}",
             source=loaded.source or "environment and options",
             changes=", ".join(setting.key for setting in changed if not setting.restart) or "nothing changed",

@@ -246,7 +246,7 @@ def serve(start: Start, places: Iterable[tuple[str, Any]], reactor: Any, workers
         for job in jobs:
             job.hasten()
 
-    daemon.reload = Reloader(start.read, start.loaded, start.observer, apply).reload
+    daemon.reload = Reloader(start.read, start.loaded, start.observer, apply, quiet=workers > 1).reload
     daemon.hurry = drain.hurry
 
 

@@ -13,7 +13,8 @@ from attrs import evolve
 from ccproxy.config import Config, settings
 
 _DIVIDED = ("max_connections", "max_exchanges", "max_exchanges_per_key", "key_concurrency")
-_NEWS = 1.1  # how many times its limit a sum has to be before it is worth a warning
+_MUCH = 1.1  # how many times its limit a sum has to be before it is worth a warning
+_FEW = 4  # so small a share is often full in one worker while others have room
 
 
 def share(config: Config, workers: int) -> Config:
@@ -23,14 +24,17 @@ def share(config: Config, workers: int) -> Config:
 
 
 def excesses(config: Config) -> Iterator[str]:
-    """A warning for each limit that the rounding raises by more than a tenth."""
+    """A warning for each limit that is another one when it is counted in each worker by itself."""
     workers = config.workers or 1
     for setting in settings():
         if setting.attribute in _DIVIDED:
             limit = getattr(config, setting.attribute)
-            total = workers * _share(limit, workers)
-            if total > _NEWS * limit:
-                yield f"{setting.key} is {limit}, but {workers} workers let through up to {total}: each has its share, rounded up"
+            each = _share(limit, workers)
+            if workers > 1 and limit and (workers * each > _MUCH * limit or each < _FEW):
+                yield (
+                    f"{setting.key} is {limit}, but each of {workers} workers counts by itself: it refuses beyond its share of {each}, "
+                    f"also while others have room, and together they let through up to {workers * each}"
+                )
 
 
 def _share(limit: int, workers: int) -> int:

@@ -31,7 +31,7 @@ class Daemon(MultiService):
         """
         try:
             super().privilegedStartService()
-        except CannotListenError as problem:
+        except (CannotListenError, OSError) as problem:  # the second is of Unix sockets whose directory is missing
             raise StartupError(f"ccproxy: {problem}") from None
 
 

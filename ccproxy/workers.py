@@ -28,9 +28,11 @@ from ccproxy.inheritance import FIRST, Lender
 from ccproxy.loading import Loaded
 from ccproxy.orders import MARK, Letter, Order, line, name
 
+MARGIN = 10.0
+"""Seconds, beyond its grace, that a worker may take to end."""
+
 _SHORTEST, _LONGEST = 0.5, 30.0  # seconds before the next one is started in a place
 _LONG_LIFE = 60.0  # seconds after which a worker was no failure
-_MARGIN = 10.0  # seconds, beyond its grace, that a worker may take to end
 
 # A terminal's signals are for the parent, too, which says what they mean; before a worker has handlers they would end it.
 _START = """
@@ -72,7 +74,7 @@ class Workers(Service):
     def stopService(self) -> Deferred[list[None]]:
         """Have them end; fires when the last one has."""
         super().stopService()
-        patience = self._config.shutdown_grace + _MARGIN
+        patience = self._config.shutdown_grace + MARGIN
         return gatherResults([place.close(patience) for place in self._places], consumeErrors=True)
 
     def take(self, config: Config) -> None:

@@ -39,7 +39,7 @@ PURE = (
 )
 """What imports neither a framework nor a room that does, and is told the time and the chance."""
 
-FRAMEWORKS = ("twisted.*", "treq.*", "klein.*", "zope.*", "automat.*")
+FRAMEWORKS = ("twisted.*", "treq.*", "klein.*", "zope.*")
 WORLD = tuple(
     f"{name}.*" for name in ("time", "random", "secrets", "uuid", "logging", "asyncio", "socket", "threading")
 )

@@ -17,6 +17,7 @@ from twisted.scripts.twistd import ServerOptions  # type: ignore[attr-defined] #
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from ccproxy.config import Config
+from ccproxy.workers import MARGIN
 from tests.daemons import KEY, ROOT, DaemonProcess
 from tests.web.house import CHAT
 
@@ -52,7 +53,7 @@ class ServiceTests(SynchronousTestCase):
     def test_limits(self) -> None:
         """The supervisor waits longer than an ending daemon, and allows the descriptors that it wants."""
         for unit in SERVICES:
-            self.assertGreater(int(values(unit)["TimeoutStopSec"]), Config().shutdown_grace + 5)
+            self.assertGreater(int(values(unit)["TimeoutStopSec"]), Config().shutdown_grace + MARGIN)
             self.assertGreater(int(values(unit)["LimitNOFILE"]), 2 * Config().max_connections + 64)
 
     def test_difference(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from ccproxy.config import Config
@@ -32,18 +34,19 @@ class ShareTests(SynchronousTestCase):
 
 
 class ExcessTests(SynchronousTestCase):
-    """What is said of the rounding."""
+    """What is said of limits that are counted in each worker."""
 
     def test_worth_it(self) -> None:
-        """A limit that the rounding raises by more than a tenth is named, with the sum."""
-        config = Config(workers=4, key_concurrency=1, max_exchanges_per_key=9, max_exchanges=8)
+        """A limit that the rounding raises by more than a tenth is named, and one whose shares are small, with share and sum."""
+        config = Config(workers=4, key_concurrency=1, max_exchanges_per_key=17, max_exchanges=16, max_connections=12)
 
         self.assertEqual(
-            [warning.partition(":")[0] for warning in excesses(config)],
-            [
-                "maxExchangesPerKey is 9, but 4 workers let through up to 12",
-                "keyConcurrency is 1, but 4 workers let through up to 4",
-            ],
+            [re.findall(r"\w+", warning.partition(" is ")[0])[0] for warning in excesses(config)],
+            ["maxConnections", "maxExchangesPerKey", "keyConcurrency"],
+        )
+        self.assertIn(
+            "its share of 1, also while others have room, and together they let through up to 4",
+            list(excesses(config))[-1],
         )
 
     def test_not_worth_it(self) -> None:

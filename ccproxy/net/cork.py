@@ -1,4 +1,4 @@
-"""This module is when bytes leave: what is written while a read of the upstream is handled goes out at its end, one send a connection.
+"""This module is when bytes leave: what is written while a read is handled goes out at its end, one send a connection.
 
 A reactor sends in its next turn, and registers the socket for that and takes it off again, which costs an event of a stream two system
 calls and the wait for a turn. Here the head of a response, its first frame and its end, when they come together, leave together and now.

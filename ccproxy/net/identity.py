@@ -23,7 +23,7 @@ class IdentityAgent:
     def request(
         self, method: bytes, uri: bytes, headers: Headers | None = None, bodyProducer: IBodyProducer | None = None
     ) -> Deferred[IResponse]:
-        """Send a request; treq has already asked for gzip by the time that it comes here (trap P8)."""
+        """Send a request; what treq fetches has asked for gzip by the time that it comes here (trap P8)."""
         if headers is None or headers.getRawHeaders(b"Accept-Encoding") != [b"identity"]:
             headers = Headers() if headers is None else headers.copy()
             headers.setRawHeaders(b"Accept-Encoding", [b"identity"])

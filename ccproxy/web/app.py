@@ -156,7 +156,7 @@ class App:
 
     def _refuse(self, request: ProxyRequest, failure: Failure) -> bytes:
         error = failure.value
-        assert isinstance(error, ProxyError)  # noqa: S101 - Klein calls this for nothing else
+        assert isinstance(error, ProxyError)  # noqa: S101 - this is called for nothing else
         request.setResponseCode(error.status)
         request.setHeader("x-should-retry", "true" if error.retryable else "false")
         if error.retry_after is not None:

@@ -239,7 +239,7 @@ class ProxyChannel(HTTPChannel):
         """A crowd came before this request: keep its beginning."""
         if self.phase is Phase.IDLE:
             self._enter(Phase.WAITING)
-            self.site.turnstile.wait(self._go_on)
+            self.site.turnstile.wait(self._go_on, self.transport.abortConnection)  # type: ignore[union-attr] # TCP, TLS
         self._early.append(data)
         if sum(map(len, self._early)) > _EARLY:
             self.transport.pauseProducing()  # type: ignore[union-attr] # a connected transport
@@ -254,14 +254,12 @@ class ProxyChannel(HTTPChannel):
         self._read(early, begins=True)
 
     def _read(self, data: bytes, *, begins: bool) -> None:
-        self._limit.begin_read()
-        with CORK:
+        with CORK, self._limit:
             if begins:
                 self._begin()
             super().dataReceived(data)
             if self.phase is Phase.BODY and self.requests[-1].content.overflown:
                 self._refuse(self._objection or too_large())
-            self._limit.end_read()
 
     def _begin(self) -> None:
         self._first_line = b""

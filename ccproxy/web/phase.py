@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
+from types import TracebackType
 from typing import Protocol
 
 from twisted.internet.interfaces import IDelayedCall
@@ -52,12 +53,14 @@ class Limit:
         if not self._reading:
             self._arm()
 
-    def begin_read(self) -> None:
-        """Make no timers for now."""
+    def __enter__(self) -> None:
+        """A read begins: make no timers for now."""
         self._reading = True
 
-    def end_read(self) -> None:
-        """Make the one that still is needed."""
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """It is over: make the one that still is needed."""
         self._reading = False
         self._arm()
 

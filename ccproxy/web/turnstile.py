@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable
 
 from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
 
 _MOST = 8  # requests that begin in one turn
 
@@ -22,10 +23,12 @@ class Turnstile:
         clock: Where turns come from.
     """
 
+    _log = Logger()
+
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
         self._passed = 0
-        self._waiting: deque[Callable[[], None]] = deque()
+        self._waiting: deque[tuple[Callable[[], None], Callable[[], object]]] = deque()
 
     def lets_in(self) -> bool:
         """Whether one more may begin now; who may not has to wait."""
@@ -36,14 +39,18 @@ class Turnstile:
         self._passed += 1
         return True
 
-    def wait(self, begin: Callable[[], None]) -> None:
-        """Begin in a later turn."""
-        self._waiting.append(begin)
+    def wait(self, begin: Callable[[], None], give_up: Callable[[], object]) -> None:
+        """Begin in a later turn, and give up if that fails: the others must not wait for ever because of it."""
+        self._waiting.append((begin, give_up))
 
     def _turn(self) -> None:
         """The next turn begins."""
         self._passed = min(_MOST, len(self._waiting))
         if self._passed:
             self._clock.callLater(0, self._turn)
-        for begin in [self._waiting.popleft() for _ in range(self._passed)]:
-            begin()
+        for begin, give_up in [self._waiting.popleft() for _ in range(self._passed)]:
+            try:
+                begin()
+            except Exception:
+                self._log.failure("A bug at the beginning of a request")
+                give_up()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import Clock
@@ -55,7 +56,7 @@ class TurnstileTests(SynchronousTestCase):
             if turnstile.lets_in():
                 begun.append(number)
             else:
-                turnstile.wait(lambda number=number: begun.append(number))  # type: ignore[misc] # mypy does not infer it
+                turnstile.wait(partial(begun.append, number), lambda: None)
         counts = [len(begun)]
 
         while clock.turn():
@@ -70,15 +71,32 @@ class TurnstileTests(SynchronousTestCase):
         while turnstile.lets_in():
             pass
         for _ in range(A_TURN):
-            turnstile.wait(lambda: None)
+            turnstile.wait(lambda: None, lambda: None)
 
         clock.turn()
 
         self.assertFalse(turnstile.lets_in())
 
+    def test_bug(self) -> None:
+        """One that cannot begin is given up, and those behind it begin all the same."""
+        clock, done = Turns(), list[str]()
+        turnstile = Turnstile(clock)
+        while turnstile.lets_in():
+            pass
+
+        def bug() -> None:
+            raise KeyError
+
+        turnstile.wait(bug, lambda: done.append("given up"))
+        turnstile.wait(lambda: done.append("begun"), lambda: None)
+
+        clock.turn()
+
+        self.assertEqual((done, len(self.flushLoggedErrors(KeyError))), (["given up", "begun"], 1))
+
 
 class CrowdTests(HouseTestCase):
-    """Twenty clients in one turn of the reactor."""
+    """More clients in one turn of the reactor than may begin in it."""
 
     def crowd(self, daemon: MemoryDaemon) -> list[Client]:
         """Clients whose requests fill one turn."""
