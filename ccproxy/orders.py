@@ -132,7 +132,10 @@ class Ear(FileDescriptor):
     def _read(self, data: bytes) -> None:
         *lines, self._held = (self._held + data).split(b"\n")
         for each in lines:
-            self._obey(msgspec.json.decode(each, type=Order))
+            try:
+                self._obey(msgspec.json.decode(each, type=Order))
+            except Exception:  # which would close the ear for all that is still to be said
+                self._log.failure("A bug in the doing of an order")
 
     def _obey(self, order: Order) -> None:
         self._config = order.config or self._config

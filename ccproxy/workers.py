@@ -147,8 +147,8 @@ class Place(ProcessProtocol):
         self._began = self._clock.seconds()
         try:
             self._spawn(self)
-        except OSError as problem:
-            self._vacate(f"cannot be started: {problem.strerror}")
+        except Exception as problem:  # the place must not stay empty, whatever it was
+            self._vacate(f"cannot be started: {getattr(problem, 'strerror', problem)}")
 
     @override
     def connectionMade(self) -> None:

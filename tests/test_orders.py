@@ -6,6 +6,7 @@ import os
 import socket
 from typing import Any
 
+import msgspec
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase, TestCase
@@ -101,6 +102,19 @@ class EarTests(TestCase):
 
         await self.until(["reload 5", "stop", "hurry"])
         os.close(self.writing)
+
+    async def test_bug(self) -> None:
+        """An order that cannot be obeyed is logged, and the next one is heard."""
+
+        def bug() -> None:
+            raise KeyError
+
+        self.ear.deeds = {**self.ear.deeds, "reload": bug}
+        os.write(self.writing, line(Order("reload")) + b"{\n" + line(Order("hurry")))
+        os.close(self.writing)
+
+        await self.until(["hurry", "stop"])
+        self.assertEqual([len(self.flushLoggedErrors(kind)) for kind in (KeyError, msgspec.MsgspecError)], [1, 1])
 
     async def test_end(self) -> None:
         """When the pipe ends the parent is gone, and the worker stops."""

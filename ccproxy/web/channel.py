@@ -37,13 +37,13 @@ class ProxyChannel(HTTPChannel):
     """A client connection: a header has to be whole in time, a body has to make progress, and draining closes it when it may.
 
     A request that cannot be read, or is too large, is answered at once in the dialect of its path. What the client still sends is
-    dropped, for a moment, and never taken for another request. While a client does not read its answers, no more of its requests are.
+    dropped, for a moment, and never taken for another request. While a client does not read its answers, no more of its requests begin.
     """
 
     # Together with Twisted's there would be more than 30, and a dictionary of five times the size for each connection.
     __slots__ = (
         "_connected_at", "_early", "_first_line", "_full_since", "_header_count", "_header_size", "_host", "_limit", "_objection",
-        "_progress", "phase",
+        "_patience", "_progress", "phase",
     )  # fmt: skip
 
     site: ProxySite
@@ -239,6 +239,7 @@ class ProxyChannel(HTTPChannel):
         """A crowd came before this request: keep its beginning."""
         if self.phase is Phase.IDLE:
             self._enter(Phase.WAITING)
+            self._patience = self.setTimeout(None)  # it is not idle
             self.site.turnstile.wait(self._go_on, self.transport.abortConnection)  # type: ignore[union-attr] # TCP, TLS
         self._early.append(data)
         if sum(map(len, self._early)) > _EARLY:
@@ -248,8 +249,9 @@ class ProxyChannel(HTTPChannel):
         if self.phase is not Phase.WAITING:  # its client left
             return
         self._enter(Phase.IDLE)
+        self.setTimeout(self._patience)
         early, self._early = b"".join(self._early), []
-        if len(early) > _EARLY:
+        if len(early) > _EARLY and self._full_since is None and not self.paused:
             self.transport.resumeProducing()  # type: ignore[union-attr] # a connected transport
         self._read(early, begins=True)
 

@@ -54,7 +54,7 @@ class Routes(KleinResource):
         request.notifyFinish().addErrback(lambda left: handled.cancel())
         handled.addErrback(self._failed, request)
         handled.addCallback(self._finish, request)
-        handled.addErrback(lambda failure: self._log.failure("A bug in the writing of an answer", failure))
+        handled.addErrback(self._give_up, request)
         return NOT_DONE_YET
 
     def _failed(self, failure: Failure, request: ProxyRequest) -> bytes | None:
@@ -63,6 +63,11 @@ class Routes(KleinResource):
         if not failure.check(CancelledError):
             self._log.failure("A bug after the answer was whole", failure)
         return None
+
+    def _give_up(self, failure: Failure, request: ProxyRequest) -> None:
+        self._log.failure("A bug in the writing of an answer", failure)
+        if not request.is_over:
+            request.transport.abortConnection()  # type: ignore[union-attr] # TCP and TLS transports have it
 
     def _finish(self, body: bytes | None, request: ProxyRequest) -> None:
         if request.is_over:

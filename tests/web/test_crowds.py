@@ -157,15 +157,46 @@ class CrowdTests(HouseTestCase):
         self.assertEqual(daemon.tries, A_TURN)
 
     def test_draining(self) -> None:
-        """A request that waits when the daemon begins to drain is answered, and its connection is the last thing that it was."""
+        """A request that waits when the daemon begins to drain is refused as one that comes later, and may be sent again."""
         daemon = self.daemon()
         self.crowd(daemon)
         client = daemon.connect()
         client.send_at_once(request())
 
+        daemon.house.admission.close()
         daemon.site.drain()
         daemon.advance(0)
 
         self.assertEqual(
-            (client.answer.status, client.answer.headers["connection"], client.connected), (200, "close", False)
+            (client.answer.status, client.answer.headers["x-should-retry"], client.answer.headers["connection"]),
+            (503, "true", "close"),
         )
+        self.assertFalse(client.connected)
+
+    def test_not_idle(self) -> None:
+        """A connection whose request waits is not closed for its idleness."""
+        daemon = self.daemon(client_idle_timeout=75)
+        client = daemon.connect()
+        daemon.advance(74.999)
+        self.crowd(daemon)
+        self.crowd(daemon)  # who comes behind two of them waits for the second turn
+        client.send_at_once(request())
+
+        daemon.advance(0.002)
+        daemon.advance(1)
+
+        self.assertEqual((client.answer.status, client.connected), (200, True))
+
+    def test_reads_nothing(self) -> None:
+        """A client that does not read its answer is not read either, when its turn comes."""
+        daemon = self.daemon()
+        client = daemon.connect()
+        client.send(request("sim/slow", stream=True))
+        client.stop_reading()
+        daemon.wait(30)
+        self.crowd(daemon)
+        client.send_at_once(request() + b"x" * 20_000)
+
+        daemon.advance(0)
+
+        self.assertEqual(client.wire.producerState, "paused")

@@ -98,6 +98,17 @@ class ShortWayTests(HouseTestCase):
 
                 self.assertAlike(talk)
 
+    def test_bug_in_the_answer(self) -> None:
+        """Where not even an error can be said, the connection is closed."""
+        daemon = self.daemon()
+        routes = daemon.app.resource()
+        routes._answer = lambda request, failure: {}["nothing"]  # type: ignore[index]
+        daemon.site.resource = routes
+
+        client = daemon.connect().ask("POST", CHAT.path, b"{", KEYS)
+
+        self.assertEqual((client.received, client.connected, len(self.flushLoggedErrors(KeyError))), (b"", False, 1))
+
     def test_bug(self) -> None:
         """A bug is an opaque error on both ways, and is logged once."""
 

@@ -46,7 +46,7 @@ class Records:
         self._calls = Calls(line_limit)
         self._text = SurrogateJoiner()
         self._reasoning = SurrogateJoiner()
-        self._steps: list[object] = []  # the usage of each, unread: mostly the finish says it all
+        self._steps: list[Usage] = []
         self._last_step: StreamRecord | None = None
         self._dropped_step = False
         self._anonymous = 0
@@ -203,7 +203,7 @@ class Records:
             return record
 
     def _spent(self) -> Usage:
-        return usage.total(map(usage.parse, self._steps))
+        return usage.total(self._steps)
 
     def _fail(self, message: str, events: list[Event]) -> None:
         self._end_with(events, Failed(ProxyError(Kind.UPSTREAM, message), self._spent()))
@@ -264,7 +264,7 @@ class Records:
 
     def _finish_step(self, record: StreamRecord) -> Iterable[Event]:
         self._last_step = record
-        self._steps.append(record.usage)
+        self._steps.append(usage.parse(record.usage))
         return ()
 
     def _finished(self, record: StreamRecord) -> Iterator[Event]:
