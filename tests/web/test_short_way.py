@@ -54,6 +54,14 @@ class ShortWayTests(HouseTestCase):
             seen.append((answers, client.connected, daemon.tries, lines))
         self.assertEqual(*seen)
 
+    def test_paths(self) -> None:
+        """Every path on which a dialect is asked has the short way, by POST and without anything around it."""
+        daemon = self.daemon()
+        paths = {path for dialect in daemon.house.dialects for path in dialect.paths}
+        counters = {path for dialect in daemon.house.dialects if dialect.counter for path in dialect.counter.paths}
+
+        self.assertEqual(set(daemon.app.resource()._short), {(b"POST", path.encode()) for path in paths | counters})
+
     def test_answers(self) -> None:
         """Turns that go well and badly, as streams and as documents, in each dialect."""
         for speech in SPEECHES:
