@@ -129,7 +129,14 @@ class LifeTests(WorkersTestCase):
         self.addCleanup(self.upstream.shutdown)
         self.addCleanup(self.upstream.may_end.set)
         where = f"http://127.0.0.1:{self.upstream.server_port}"
-        self.started("--api-base", where, CCPROXY_USE_PROVIDER_MODELS="false", CCPROXY_KEY_CONCURRENCY="1")
+        self.started(
+            "--api-base",
+            where,
+            "--log-level",
+            "debug",
+            CCPROXY_USE_PROVIDER_MODELS="false",
+            CCPROXY_KEY_CONCURRENCY="1",
+        )
 
     def test_serve(self) -> None:
         """Each of the two serves while the other does nothing, in the same session of a key; when one is killed nobody is refused."""
@@ -150,7 +157,7 @@ class LifeTests(WorkersTestCase):
         self.assertEqual([problem for problem in problems if isinstance(problem, ConnectionRefusedError)], [])
         self.assertLessEqual(len(problems), 2)  # what the killed one had just taken
         self.assertIn(f"(pid {before[0]}) was ended by SIGKILL; another starts in 0.5 s", self.daemon.log)
-        self.assertIn("keyConcurrency is 1, but 2 workers let through up to 2", self.daemon.log)
+        self.assertIn("keyConcurrency is 1, but each of 2 workers counts by itself", self.daemon.log)
         self.assertNotIn("environment variable", self.daemon.log)
 
     def streaming(self) -> HTTPResponse:
@@ -165,6 +172,9 @@ class LifeTests(WorkersTestCase):
         response = self.streaming()
         self.daemon.signal(signal.SIGHUP)
         self.until(lambda: self.daemon.log.count("the configuration was read anew") == 3)
+        self.assertEqual(
+            self.daemon.log.count("info Reloader"), 1
+        )  # who read it says so; the workers' lines are for debugging
 
         self.daemon.signal(signal.SIGTERM)
         self.until(lambda: not is_listening(self.daemon.port))
