@@ -1,6 +1,6 @@
 """This module is the pump of one answer: body protocol towards the upstream, push producer towards the client.
 
-States, from the first byte of a 200 to the last; what stands in no row is ignored:
+States, from the first byte of a 200 to the last, and what mostly happens in them; `_TRANSITIONS` is the whole, and ignores the rest:
 
 ==========  ============  ============  ==============  ============  ====================  ===========  =========
 state       client left   first output  finished        cut           failed, lost, silent  hold         release

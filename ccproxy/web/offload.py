@@ -89,6 +89,7 @@ class ReadingRoom:
             except BaseException:
                 result = Failure()
             self._reactor.callFromThread(self._hand_over, job, result)
+            del job, result  # else kept, tens of megabytes perhaps, until there is another
 
     def _hand_over(self, job: _Job, result: object) -> None:
         self._reading = None
