@@ -51,6 +51,12 @@ class BoundedBody(BytesIO):
         self.seek(0)
         self.truncate()
 
+    def take(self) -> bytes:
+        """All of it, uncopied (`getvalue` hands out its own memory, `read` a copy), and nothing stays behind."""
+        data = self.getvalue()
+        self.forget()
+        return data
+
     @override
     def write(self, data: bytes) -> int:  # type: ignore[override] # twisted.web writes bytes only
         """Keep the next bytes, as long as they fit."""
@@ -95,13 +101,13 @@ def body_of(request: Request) -> Body:
     Raises:
         ProxyError: It is beyond the limit as it came.
     """
-    content, limit = request.content, 0
-    if isinstance(content, BoundedBody):
-        limit = content.limit
-        if content.too_large:
-            raise ProxyError(Kind.TOO_LARGE, "The request body is larger than the limit of the proxy (maxBodyBytes).")
-    data: bytes = content.read() if content is not None else b""
-    if isinstance(content, BoundedBody):
-        content.forget()
-    codings = b",".join(request.requestHeaders.getRawHeaders(b"content-encoding", []))
-    return Body(data, codings.decode("latin-1"), limit)
+    content = request.content
+    if not isinstance(content, BoundedBody):
+        return Body(content.read() if content is not None else b"", _codings(request), 0)
+    if content.too_large:
+        raise ProxyError(Kind.TOO_LARGE, "The request body is larger than the limit of the proxy (maxBodyBytes).")
+    return Body(content.take(), _codings(request), content.limit)
+
+
+def _codings(request: Request) -> str:
+    return b",".join(request.requestHeaders.getRawHeaders(b"content-encoding", [])).decode("latin-1")
