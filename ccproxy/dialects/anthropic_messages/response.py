@@ -10,8 +10,7 @@ from collections.abc import Sequence
 
 from typing_extensions import assert_never
 
-from ccproxy.codecs import Turn
-from ccproxy.dialects.anthropic_messages.blocks import (
+from ccproxy.blocks import (
     Block,
     BlockDelta,
     Blocks,
@@ -20,6 +19,7 @@ from ccproxy.dialects.anthropic_messages.blocks import (
     Content,
     Step,
 )
+from ccproxy.codecs import Turn
 from ccproxy.dialects.anthropic_messages.refusal import in_band, refusal
 from ccproxy.events import (
     Event,

@@ -1,9 +1,9 @@
-"""This module is the order of an answer's content blocks: any turn, in blocks that never overlap.
+"""This module is the order of an answer's parts: any turn, in blocks that never overlap.
 
 Upstream, text, reasoning and tool calls may overlap. In the Messages API a block has to stop before the next one starts, every delta
-belongs to the block that is open, and indices count the starts (https://docs.anthropic.com/en/docs/build-with-claude/streaming). What
-becomes of an event is decided by the block that is open, and `_TABLE` is the whole decision. Stream and document are both written
-from the steps that come out of here, and so they cannot disagree.
+belongs to the block that is open, and indices count the starts (https://docs.anthropic.com/en/docs/build-with-claude/streaming); the output
+items of the Responses API keep the same order. What becomes of an event is decided by the block that is open, and `_TABLE` is the whole
+decision. Streams and documents are both written from the steps that come out of here, and so they cannot disagree.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from attrs import frozen
 from ccproxy.events import Finished, ReasoningDelta, TextDelta, TextEnded, ToolArguments, ToolEnded, ToolStarted
 
 Content: TypeAlias = TextDelta | TextEnded | ReasoningDelta | ToolStarted | ToolArguments | ToolEnded | Finished
-"""The events that content blocks are made of, and the one that ends them all."""
+"""The events that blocks are made of, and the one that ends them all."""
 
 
 class Block(Enum):
-    """What a content block holds; the value is its type on the wire."""
+    """What a block holds."""
 
-    THINKING = "thinking"
-    TEXT = "text"
-    TOOL = "tool_use"
+    THINKING = auto()
+    TEXT = auto()
+    TOOL = auto()
 
 
 @frozen
