@@ -174,6 +174,26 @@ class TokenCounter(Protocol):
         """The JSON body that tells it."""
 
 
+class Memory(Protocol):
+    """A dialect's way to refer to what was said before, so that answers are kept for a while, by their names.
+
+    Names and records are the dialect's own; whose they are, and where and how long they live, is not its concern.
+    """
+
+    def wanted(self, body: Fields) -> Sequence[str]:
+        """The names that a request body refers to; nothing of it counts as read."""
+
+    def completed(self, body: Fields, found: Mapping[str, bytes]) -> Fields:
+        """The body with what was found in the place of what refers to it.
+
+        Raises:
+            ProxyError: `Kind.INVALID_REQUEST`, when something is not there.
+        """
+
+    def records(self, encoder: Encoder) -> Mapping[str, bytes]:
+        """What to keep, by names, of an answer that one of the dialect's encoders wrote to its end; nothing where that is not wanted."""
+
+
 class Dialect(Protocol):
     """One client-facing API.
 
@@ -181,11 +201,13 @@ class Dialect(Protocol):
         name: What the log calls it.
         paths: Where it is served; the first is the one to name.
         counter: How it tells how many tokens a request has; None if it has no such thing.
+        memory: How its requests refer to earlier answers; None if they hold all that they mean.
     """
 
     name: str
     paths: Sequence[str]
     counter: TokenCounter | None
+    memory: Memory | None
 
     def speaks(self, headers: Mapping[str, str]) -> bool:
         """Whether lower-cased request headers alone show that the client expects this dialect."""

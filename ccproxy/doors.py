@@ -10,24 +10,22 @@ from collections.abc import Sequence
 
 from attrs import evolve
 
-from ccproxy import fields
 from ccproxy.codecs import Dialect
 from ccproxy.fields import Fields
 from ccproxy.prompt import Note, NoteCode, Prompt
 
 
-def read(data: bytes, door: Dialect, dialects: Sequence[Dialect]) -> Prompt:
+def read(body: Fields, door: Dialect, dialects: Sequence[Dialect]) -> Prompt:
     """Read a request body as what it is, for an answer in the dialect of its path.
 
     Args:
-        data: The body, without codings.
+        body: The body.
         door: The dialect of the path.
         dialects: All that the body may be written in, in the order in which they are asked.
 
     Raises:
         ProxyError: `ccproxy.errors.Kind.INVALID_REQUEST`, with the field that is wrong.
     """
-    body = fields.body(data)
     reader = _reader(body, door, dialects)
     if reader is door:
         return door.parse(body)

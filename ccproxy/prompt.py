@@ -169,6 +169,8 @@ class View:
     """Reasoning is shown in the way that the operator chose, for want of one way in the dialect."""
     reasoning_omitted: bool = False
     """Of reasoning that is shown only the signature is, from which it can be restored (``thinking.display: omitted``)."""
+    kept: object = field(default=None, repr=False)
+    """What a dialect keeps from the reading of a request to the writing of its answer; nobody else looks into it."""
 
 
 @frozen

@@ -116,7 +116,7 @@ class App:
             body = body_of(request)
 
             def counted() -> int:
-                prompt = read(body.plain(), dialect, self._dialects)
+                prompt = read(body.fields(), dialect, self._dialects)
                 model = resolve(prompt.model, house.config.model_aliases, house.catalog.ids())
                 return house.corrections.corrected(model, estimate(prompt))
 

@@ -8,8 +8,10 @@ from attrs import frozen
 from twisted.web.server import Request
 from typing_extensions import override
 
+from ccproxy import fields
 from ccproxy.codings import plain
 from ccproxy.errors import Kind, ProxyError
+from ccproxy.fields import Fields
 
 _PACKED = 1000  # how much smaller a body may have become
 
@@ -93,6 +95,14 @@ class Body:
             ProxyError: It cannot be decompressed, or is beyond the limit then.
         """
         return plain(self.data, self.codings, self.limit)
+
+    def fields(self) -> Fields:
+        """The JSON object that the body is.
+
+        Raises:
+            ProxyError: It is none, or cannot be decompressed, or is beyond the limit.
+        """
+        return fields.body(self.plain())
 
 
 def body_of(request: Request) -> Body:

@@ -116,7 +116,7 @@ class Exchange:
         identity = identify(self._house, self._request.plain_headers, key)
         self._request.forget()
         self._plan = planned = await self._house.offload(
-            lambda: plan(self._house, self._dialect, body, identity, self._id), body.weight
+            lambda: plan(self._house, self._dialect, body.fields(), identity, self._id), body.weight
         )
         self._report.model = planned.turn.model
         self._encoder = self._dialect.encoder(planned.turn, stream=planned.prompt.stream)

@@ -16,6 +16,7 @@ from ccproxy.doors import read
 from ccproxy.errors import Kind, ProxyError
 from ccproxy.estimate import estimate
 from ccproxy.events import Usage
+from ccproxy.fields import Fields
 from ccproxy.prompt import Note, NoteCode, Prompt
 from ccproxy.seal import Seal
 from ccproxy.stages.add_usage import AddUsage
@@ -28,7 +29,6 @@ from ccproxy.stages.tool_names import RestoreNames, aliased
 from ccproxy.stages.validated import Validated
 from ccproxy.structured import repair
 from ccproxy.web import caller
-from ccproxy.web.body import Body
 from ccproxy.web.house import House
 
 _LONGEST_PROSE = 1024 * 1024  # characters that are held before a document begins
@@ -89,7 +89,7 @@ def _date(day: int) -> str:
     return datetime.fromtimestamp(day * _DAY_SECONDS, timezone.utc).strftime("%Y-%m-%d")
 
 
-def plan(house: House, dialect: Dialect, body: Body, identity: Identity, exchange_id: str) -> Plan:
+def plan(house: House, dialect: Dialect, body: Fields, identity: Identity, exchange_id: str) -> Plan:
     """Read a request and say it again in the upstream's language; changes nothing, so that it may run in any thread.
 
     Args:
@@ -103,7 +103,7 @@ def plan(house: House, dialect: Dialect, body: Body, identity: Identity, exchang
         ProxyError: `Kind.INVALID_REQUEST`, and where.
     """
     seal = Seal(identity.key)
-    asked = read(body.plain(), dialect, house.dialects)
+    asked = read(body, dialect, house.dialects)
     _check_strictness(asked, house.config)
     view = evolve(asked.view, reasoning=False) if _is(house.config, asked, "off") else asked.view
     model = resolve(asked.model, house.config.model_aliases, house.catalog.ids())

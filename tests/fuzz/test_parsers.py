@@ -123,7 +123,7 @@ class RequestTests(ParserTestCase):
     @patient
     def test_doors(self, door: Dialect, data: bytes) -> None:
         """What any door lets in can be counted, and said to the upstream or refused as the client's fault."""
-        prompt = self.read_or_refused(lambda: read(data, door, DIALECTS), Kind.INVALID_REQUEST)
+        prompt = self.read_or_refused(lambda: read(fields.body(data), door, DIALECTS), Kind.INVALID_REQUEST)
         if prompt is None:
             return
 

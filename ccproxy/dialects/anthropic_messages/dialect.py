@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 
-from ccproxy.codecs import Encoder, Model, TokenCounter, Turn
+from ccproxy.codecs import Encoder, Memory, Model, TokenCounter, Turn
 from ccproxy.dialects.anthropic_messages import refusal, request, response
 from ccproxy.errors import ProxyError
 from ccproxy.fields import Fields
@@ -34,6 +34,7 @@ class AnthropicMessages:
     paths: Sequence[str] = ("/v1/messages", "/messages", "/anthropic/v1/messages")
 
     counter: TokenCounter | None = CountTokens()
+    memory: Memory | None = None
 
     def speaks(self, headers: Mapping[str, str]) -> bool:
         """Whether there is an ``anthropic-version``, which every client of this API has to send."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ccproxy import openai
-from ccproxy.codecs import Encoder, Model, TokenCounter, Turn
+from ccproxy.codecs import Encoder, Memory, Model, TokenCounter, Turn
 from ccproxy.dialects.openai_chat import request, response
 from ccproxy.errors import ProxyError
 from ccproxy.fields import Fields
@@ -19,6 +19,7 @@ class OpenAIChat:
     paths: Sequence[str] = ("/v1/chat/completions", "/chat/completions", "/openai/v1/chat/completions")
 
     counter: TokenCounter | None = None
+    memory: Memory | None = None
 
     def speaks(self, headers: Mapping[str, str]) -> bool:
         """Never: no header is this dialect's own."""

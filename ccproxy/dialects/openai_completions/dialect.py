@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ccproxy import openai
-from ccproxy.codecs import Encoder, Model, TokenCounter, Turn
+from ccproxy.codecs import Encoder, Memory, Model, TokenCounter, Turn
 from ccproxy.dialects.openai_completions import request, response
 from ccproxy.errors import ProxyError
 from ccproxy.fields import Fields
@@ -19,6 +19,7 @@ class OpenAICompletions:
     paths: Sequence[str] = ("/v1/completions", "/completions", "/openai/v1/completions")
 
     counter: TokenCounter | None = None
+    memory: Memory | None = None
 
     def speaks(self, headers: Mapping[str, str]) -> bool:
         """Never: no header is this dialect's own."""
