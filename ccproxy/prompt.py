@@ -34,9 +34,13 @@ class Effort(Enum):
 
 @frozen
 class Text:
-    """Visible text."""
+    """Visible text.
+
+    ``sealed`` is what stands for a text that its client cannot read, such as the sum of an earlier conversation, not opened yet.
+    """
 
     text: str = field(repr=False)
+    sealed: str | None = field(default=None, repr=False)
 
 
 @frozen
@@ -143,6 +147,7 @@ class NoteCode(Enum):
     SYSTEM_TAGGED = "system-message-tagged"
     MODEL_ALIASED = "model-aliased"
     DOCUMENT_REPAIRED = "document-repaired"
+    ITEM_DROPPED = "item-dropped"
     FOREIGN_FORM = "foreign-form"
 
 
