@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from ccproxy import fields
 from ccproxy.dialects import DIALECTS
 from ccproxy.doors import read
-from ccproxy.errors import Kind, ProxyError
+from ccproxy.errors import ProxyError
 from ccproxy.framing import dumps
 from ccproxy.prompt import (
     Choice,
