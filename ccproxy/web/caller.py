@@ -8,7 +8,8 @@ from collections.abc import Mapping
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
 _HARMLESS_ID = re.compile(r"(?!user_|sk-)[0-9A-Za-z][0-9A-Za-z._-]{0,63}", re.ASCII)
-_SESSION_HEADERS = ("x-session-id", "x-claude-code-session-id")
+_SESSION_HEADERS = ("x-session-id", "x-claude-code-session-id", "session-id", "session_id")
+"""The last two are Codex's, of which older versions say the last."""
 
 
 def session(headers: Mapping[str, str]) -> str | None:

@@ -18,6 +18,8 @@ class CallerTests(SynchronousTestCase):
             ({"x-session-id": UUID, "x-claude-code-session-id": OTHER}, UUID),
             ({"x-session-id": "ses_1", "x-claude-code-session-id": OTHER}, OTHER),
             ({"x-session-id": UUID.upper()}, UUID),
+            ({"session-id": UUID}, UUID),
+            ({"session_id": UUID}, UUID),
             ({}, None),
         ):
             self.assertEqual(caller.session(headers), expected, headers)
