@@ -12,6 +12,8 @@ from typing import TypeAlias
 
 from attrs import field, frozen
 
+from ccproxy.errors import Kind
+
 
 class Role(Enum):
     """Who speaks in a message."""
@@ -174,6 +176,8 @@ class View:
     """Reasoning is shown in the way that the operator chose, for want of one way in the dialect."""
     reasoning_omitted: bool = False
     """Of reasoning that is shown only the signature is, from which it can be restored (``thinking.display: omitted``)."""
+    in_band: frozenset[Kind] = frozenset()
+    """What the client acts on only inside a stream, and so is told there, even where nothing was sent before it."""
     kept: object = field(default=None, repr=False)
     """What a dialect keeps from the reading of a request to the writing of its answer; nobody else looks into it."""
 

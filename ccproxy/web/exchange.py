@@ -56,6 +56,7 @@ class Exchange:
         self._encoder: Encoder | None = None
         self._relay: Relay | None = None
         self._check: Validated | None = None
+        self._in_band: frozenset[Kind] = frozenset()
         self._serving: Deferred[bytes | None] | None = None
         self._abandoned: ProxyError | None = None
 
@@ -125,6 +126,7 @@ class Exchange:
     def _begin(self, planned: Plan, encoder: Encoder) -> Answer:
         if not planned.prompt.stream:
             return Collector()
+        self._in_band = planned.turn.view.in_band
         self._request.setHeader("content-type", encoder.content_type)
         self._request.setHeader("cache-control", "no-cache, no-transform")
         self._request.setHeader("x-accel-buffering", "no")
@@ -228,8 +230,8 @@ class Exchange:
         return None
 
     def _fail(self, error: ProxyError) -> None:
-        """A failure before any output: raise it, or frame it when pings have already sent the status."""
-        if self._answer is None or self._encoder is None or not self._answer.begun:
+        """A failure before any output: raise it, or frame it when pings have sent the status, or the client wants it so."""
+        if self._answer is None or self._encoder is None or not (self._answer.begun or error.kind in self._in_band):
             raise self._enriched(error)
         self._answer.write(self._encoder.encode(Failed(error)))
         self._request.finish()
