@@ -6,7 +6,7 @@ Two families of codecs, dialects and upstreams, meet here and nowhere else; neit
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Protocol
 
@@ -209,8 +209,8 @@ class Dialect(Protocol):
     counter: TokenCounter | None
     memory: Memory | None
 
-    def speaks(self, headers: Mapping[str, str]) -> bool:
-        """Whether lower-cased request headers alone show that the client expects this dialect."""
+    def speaks(self, headers: Mapping[str, str], query: Collection[str]) -> bool:
+        """Whether lower-cased request headers, or the names in the query, show that the client expects this dialect."""
 
     def recognises(self, body: Fields) -> bool:
         """Whether a body has something that only this dialect has, wherever it was sent; nothing of it counts as read."""

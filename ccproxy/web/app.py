@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 from klein import Klein
@@ -58,7 +58,7 @@ class App:
 
     def refusal(self, path: str, error: ProxyError) -> bytes:
         """The JSON of an error, in the dialect of a path."""
-        return self._dialect_of(path, {}).refusal(error)
+        return self._dialect_of(path).refusal(error)
 
     def objection(self, headers: Mapping[str, str]) -> ProxyError | None:
         """What is wrong with the key in lower-cased request headers; None when the upstream could know it."""
@@ -184,13 +184,14 @@ class App:
         return self._refuse(request, Failure(ProxyError(Kind.INTERNAL, "The proxy failed; its log says more.")))
 
     def _dialect_for(self, request: ProxyRequest) -> Dialect:
-        return self._dialect_of(request.path.decode("utf-8", "replace"), request.plain_headers)
+        names = {name.decode("latin-1") for name in request.args or ()}
+        return self._dialect_of(request.path.decode("utf-8", "replace"), request.plain_headers, names)
 
-    def _dialect_of(self, path: str, headers: dict[str, str]) -> Dialect:
+    def _dialect_of(self, path: str, headers: Mapping[str, str] = {}, query: Collection[str] = ()) -> Dialect:
         for dialect in self._dialects:
             if path.startswith(tuple(dialect.paths)):  # what lies below a path, such as a token counter, speaks like it
                 return dialect
-        return next((dialect for dialect in self._dialects if dialect.speaks(headers)), self._dialects[0])
+        return next((dialect for dialect in self._dialects if dialect.speaks(headers, query)), self._dialects[0])
 
 
 def _json(request: ProxyRequest, body: bytes) -> bytes:

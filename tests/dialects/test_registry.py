@@ -98,8 +98,8 @@ class RegistryTests(SynchronousTestCase):
 
     def test_headers_tell_an_anthropic_client(self) -> None:
         """On a path that dialects share, anthropic-version shows the Messages dialect; no header shows the other."""
-        speaking = [dialect.name for dialect in DIALECTS if dialect.speaks({"anthropic-version": "2023-06-01"})]
-        silent = [dialect.name for dialect in DIALECTS if dialect.speaks({"authorization": "Bearer user_test_key"})]
+        speaking = [dialect.name for dialect in DIALECTS if dialect.speaks({"anthropic-version": "2023-06-01"}, ())]
+        silent = [dialect.name for dialect in DIALECTS if dialect.speaks({"authorization": "Bearer user_test_key"}, ())]
 
         self.assertEqual((speaking, silent), (["anthropic_messages"], []))
 

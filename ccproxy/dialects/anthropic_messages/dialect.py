@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timezone
 
 from ccproxy.codecs import Encoder, Memory, Model, TokenCounter, Turn
@@ -36,7 +36,7 @@ class AnthropicMessages:
     counter: TokenCounter | None = CountTokens()
     memory: Memory | None = None
 
-    def speaks(self, headers: Mapping[str, str]) -> bool:
+    def speaks(self, headers: Mapping[str, str], query: Collection[str]) -> bool:
         """Whether there is an ``anthropic-version``, which every client of this API has to send."""
         return "anthropic-version" in headers
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from ccproxy import openai
 from ccproxy.codecs import Encoder, Memory, Model, TokenCounter, Turn
@@ -21,7 +21,7 @@ class OpenAIChat:
     counter: TokenCounter | None = None
     memory: Memory | None = None
 
-    def speaks(self, headers: Mapping[str, str]) -> bool:
+    def speaks(self, headers: Mapping[str, str], query: Collection[str]) -> bool:
         """Never: no header is this dialect's own."""
         return False
 
