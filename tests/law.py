@@ -26,6 +26,7 @@ PURE = (
         f"ccproxy.{name}"
         for name in (
             "estimate",
+            "aead",
             "seal",
             "config",
             "loading",
