@@ -191,7 +191,36 @@ class Memory(Protocol):
         """
 
     def records(self, encoder: Encoder) -> Mapping[str, bytes]:
-        """What to keep, by names, of an answer that one of the dialect's encoders wrote to its end; nothing where that is not wanted."""
+        """What to keep, by names, of an answer as far as one of the dialect's encoders wrote it; nothing where that is not wanted."""
+
+    def shown(self, record: bytes) -> bytes:
+        """The JSON of a kept answer, as a client gets it again."""
+
+    def inputs(self, record: bytes, query: Mapping[str, str]) -> bytes:
+        """The JSON of one page of what a kept answer answered.
+
+        Raises:
+            ProxyError: `Kind.INVALID_REQUEST`, for a page that cannot be.
+        """
+
+    def is_open(self, record: bytes) -> bool:
+        """Whether a kept answer is still being made."""
+
+    def cancelled(self, record: bytes) -> bytes:
+        """The record of an answer that is given up.
+
+        Raises:
+            ProxyError: `Kind.INVALID_REQUEST`, for one that is not made in the background.
+        """
+
+    def parts(self, record: bytes) -> Sequence[str]:
+        """The names that are kept for parts of an answer, and go with it."""
+
+    def deleted(self, name: str) -> bytes:
+        """The JSON that tells that an answer is not kept any more."""
+
+    def missing(self, name: str) -> ProxyError:
+        """The error for an answer that is not kept, or is another caller's."""
 
 
 class Dialect(Protocol):
