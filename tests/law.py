@@ -19,7 +19,18 @@ LONGEST = 300
 PURE = (
     *(
         f"ccproxy.{name}"
-        for name in ("aliases", "blocks", "codings", "doors", "openai", "patterns", "schemas", "structured", "tools")
+        for name in (
+            "aliases",
+            "blocks",
+            "codings",
+            "doors",
+            "memory",
+            "openai",
+            "patterns",
+            "schemas",
+            "structured",
+            "tools",
+        )
     ),
     *(f"ccproxy.{name}" for name in ("events", "prompt", "errors", "codecs", "framing", "fields", "translator")),
     *(
