@@ -18,7 +18,6 @@ from ccproxy.codecs import Dialect, TokenCounter
 from ccproxy.doors import read
 from ccproxy.errors import Kind, ProxyError
 from ccproxy.estimate import estimate
-from ccproxy.web.body import body_of
 from ccproxy.web.exchange import Exchange
 from ccproxy.web.house import House
 from ccproxy.web.request import ProxyRequest
@@ -113,7 +112,7 @@ class App:
         async def count(request: ProxyRequest) -> bytes | None:
             house = self._house
             house.upstream.credential(request.plain_headers)
-            body = body_of(request)
+            body = request.asked()
 
             def counted() -> int:
                 prompt = read(body.fields(), dialect, self._dialects)

@@ -22,12 +22,11 @@ from ccproxy.net.relay import Relay
 from ccproxy.stages.validated import Validated
 from ccproxy.translator import Translator
 from ccproxy.web.attempts import persist
-from ccproxy.web.body import body_of
 from ccproxy.web.caller import is_harmless, request_id
 from ccproxy.web.house import House
 from ccproxy.web.plan import Plan, chain, identify, plan, replan, summary
 from ccproxy.web.report import Report
-from ccproxy.web.request import ProxyRequest
+from ccproxy.web.sink import Sink
 
 Answer: TypeAlias = StreamAnswer | Collector
 
@@ -40,17 +39,17 @@ class Exchange:
     Args:
         house: What it needs.
         dialect: The language that the client speaks on this path.
-        request: The request, its body complete.
+        sink: The request, its body complete, and where the answer goes.
     """
 
     _log = Logger()
 
-    def __init__(self, house: House, dialect: Dialect, request: ProxyRequest) -> None:
+    def __init__(self, house: House, dialect: Dialect, sink: Sink) -> None:
         self._house = house
         self._dialect = dialect
-        self._request = request
+        self._sink = sink
         self._id = house.token(12)
-        self._report = Report(request_id(request.plain_headers) or self._id, dialect.name, house.clock.seconds())
+        self._report = Report(request_id(sink.plain_headers) or self._id, dialect.name, house.clock.seconds())
         self._plan: Plan | None = None
         self._answer: Answer | None = None
         self._encoder: Encoder | None = None
@@ -79,7 +78,7 @@ class Exchange:
             self._fail(self._abandoned)
         except ClientStalledError:
             self._report.stalled()
-            self._request.transport.abortConnection()  # type: ignore[union-attr] # TCP and TLS transports have it
+            self._sink.abort()
         except ProxyError as error:
             self._report.failed(error)
             self._fail(error)
@@ -104,18 +103,18 @@ class Exchange:
             self._serving.cancel()
 
     async def _serve(self) -> bytes | None:
-        self._request.setHeader("x-request-id", self._report.id)
-        self._request.setHeader("request-id", self._report.id)
-        key = self._house.upstream.credential(self._request.plain_headers)
+        self._sink.setHeader("x-request-id", self._report.id)
+        self._sink.setHeader("request-id", self._report.id)
+        key = self._house.upstream.credential(self._sink.plain_headers)
         async with self._house.admission.place(key):
             await self._prepare(key)
             ended = await self._ask()
         return self._end(ended)
 
     async def _prepare(self, key: Key) -> None:
-        body = body_of(self._request)
-        identity = identify(self._house, self._request.plain_headers, key)
-        self._request.forget()
+        body = self._sink.asked()
+        identity = identify(self._house, self._sink.plain_headers, key)
+        self._sink.forget()
         self._plan = planned = await self._house.offload(
             lambda: plan(self._house, self._dialect, body.fields(), identity, self._id), body.weight
         )
@@ -127,12 +126,12 @@ class Exchange:
         if not planned.prompt.stream:
             return Collector()
         self._in_band = planned.turn.view.in_band
-        self._request.setHeader("content-type", encoder.content_type)
-        self._request.setHeader("cache-control", "no-cache, no-transform")
-        self._request.setHeader("x-accel-buffering", "no")
+        self._sink.setHeader("content-type", encoder.content_type)
+        self._sink.setHeader("cache-control", "no-cache, no-transform")
+        self._sink.setHeader("x-accel-buffering", "no")
         config = self._house.config
         return StreamAnswer(
-            self._request,
+            self._sink,
             encoder,
             self._house.clock,
             header_delay=config.header_delay,
@@ -154,7 +153,7 @@ class Exchange:
     async def _persist(self) -> Finished | Failed:
         """Ask the upstream, again where that is safe."""
         if self._planned.notes:
-            self._request.setHeader("x-ccproxy-notes", summary(self._planned.notes))
+            self._sink.setHeader("x-ccproxy-notes", summary(self._planned.notes))
         return await persist(self._attempt, clock=self._house.clock, random=self._house.random)
 
     async def _attempt(self) -> Finished | Failed:
@@ -203,7 +202,7 @@ class Exchange:
     def _forget(self) -> None:
         """There is output, so that nothing will be asked again: a long conversation need not be kept while its answer grows."""
         self._plan = None
-        self._request.forget()
+        self._sink.forget()
 
     def _learn(self, model: str, estimated: int | None, spent: Usage) -> None:
         """Keep what an attempt cost, for the log line and for later estimates; that of a failed one too."""
@@ -216,17 +215,17 @@ class Exchange:
         trace = b"".join(response.headers.getRawHeaders(b"x-trace-id", ())).decode("latin-1")
         if is_harmless(trace):
             self._report.trace = trace
-            if not self._request.startedWriting:
-                self._request.setHeader("x-ccproxy-upstream-trace", trace)
+            if not self._sink.startedWriting:
+                self._sink.setHeader("x-ccproxy-upstream-trace", trace)
 
     def _end(self, ended: Finished | Failed) -> bytes | None:
         self._report.ended(ended)
         if isinstance(self._answer, Collector):
             document = self._answer.value()
-            self._request.setHeader("content-type", "application/json")
-            self._request.setHeader("content-length", str(len(document)))
+            self._sink.setHeader("content-type", "application/json")
+            self._sink.setHeader("content-length", str(len(document)))
             return document
-        self._request.finish()
+        self._sink.finish()
         return None
 
     def _fail(self, error: ProxyError) -> None:
@@ -234,7 +233,7 @@ class Exchange:
         if self._answer is None or self._encoder is None or not (self._answer.begun or error.kind in self._in_band):
             raise self._enriched(error)
         self._answer.write(self._encoder.encode(Failed(error)))
-        self._request.finish()
+        self._sink.finish()
 
     def _enriched(self, error: ProxyError) -> ProxyError:
         """Help with a model that the upstream does not know."""

@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from ccproxy.errors import Kind, ProxyError
 from ccproxy.net.client import lowered
+from ccproxy.web.body import Body, body_of
 
 _ALLOWED_HEADERS = ("Authorization", "Content-Type", "x-api-key", "anthropic-version", "anthropic-beta")
 _HOST = re.compile(rb"[0-9A-Za-z._~%!$&'()*+,;=:\[\]-]*")
@@ -40,6 +41,18 @@ class ProxyRequest(Request):
         """The client has left."""
         self._left = True
         super().connectionLost(reason)
+
+    def asked(self) -> Body:
+        """The body, which has to be whole; handed out once.
+
+        Raises:
+            ProxyError: It is beyond the limit as it came.
+        """
+        return body_of(self)
+
+    def abort(self) -> None:
+        """Drop the connection, and what was not sent."""
+        self.transport.abortConnection()  # type: ignore[union-attr] # TCP and TLS transports have it
 
     def forget(self) -> None:
         """Free what the client said, once it is read, and the head of the response, once it went out; the request itself lives on."""

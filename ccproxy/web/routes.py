@@ -67,7 +67,7 @@ class Routes(KleinResource):
     def _give_up(self, failure: Failure, request: ProxyRequest) -> None:
         self._log.failure("A bug in the writing of an answer", failure)
         if not request.is_over:
-            request.transport.abortConnection()  # type: ignore[union-attr] # TCP and TLS transports have it
+            request.abort()
 
     def _finish(self, body: bytes | None, request: ProxyRequest) -> None:
         if request.is_over:
