@@ -21,12 +21,14 @@ class Shape:
         read: Makes of a text (environment, command line) the value that the file would hold; may raise `ValueError`.
         check: Makes of that value the one that the program uses; may raise `ValueError`.
         unit: What a number counts (``s``, ``ms`` or ``bytes``), for the documentation; else empty.
+        secret: Whether a value may hold a password, so that none is ever shown.
     """
 
     expected: str
     read: Callable[[str], object]
     check: Callable[[object], object]
     unit: str = ""
+    secret: bool = False
 
 
 def _number(expected: str, number: type[int] | type[float], largest: float, unit: str) -> Shape:
@@ -62,6 +64,21 @@ def _url(expected: str, tail: str, dropped: str = "") -> Shape:
         return url.rstrip(dropped)
 
     return Shape(expected, str, check)
+
+
+def _store_url(expected: str) -> Shape:
+    text = _text(
+        expected,
+        r"(?:memory:)?|(?i:rediss?)://(?:[^\s/?#@]*@)?(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?(?:/[0-9]{0,5})?",
+    )
+
+    def check(value: object) -> str:
+        url = cast(str, text.check(value))
+        if urlsplit(url).port == 0:
+            raise ValueError
+        return url
+
+    return Shape(expected, str, check, secret=True)
 
 
 def _choice(*choices: str, **aliases: str) -> Shape:
@@ -124,5 +141,6 @@ LEVEL = _choice("debug", "info", "warn", "error", "critical", warning="warn")
 FORMAT = _choice("text", "json")
 REASONING_STYLE = _choice("field", "tags", "both", "off")
 CLIENT = _choice("httptools", "twisted")
+STORE_URL = _store_url("nothing, memory:, or redis://[:password@]host[:port][/database], or the same with rediss")
 ALIASES = _pairs("an object from model names or patterns to model names")
 ENDPOINTS = _endpoints('endpoints such as "tcp:3000" or "unix:/run/ccproxy.sock"')

@@ -38,6 +38,8 @@ PURE = (
         for name in (
             "estimate",
             "aead",
+            "store.base",
+            "store.vault",
             "seal",
             "config",
             "loading",
@@ -88,9 +90,15 @@ LAW: tuple[Never | Only, ...] = (
     # 3: bytes in motion know nothing of any language, and routes know them through the seams.
     Never(("ccproxy.net.*",), ("ccproxy.dialects.*", "ccproxy.upstreams.*", "ccproxy.web.*")),
     Never(("ccproxy.web.*",), ("ccproxy.dialects.*", "ccproxy.upstreams.*")),
+    # A store knows neither languages nor routes nor the way to the upstream.
+    Never(
+        ("ccproxy.store.*",),
+        ("ccproxy.dialects.*", "ccproxy.upstreams.*", *MOVING),
+    ),
     # 4: who knows a framework.
     Only(("ccproxy.web.*", "ccproxy.simulator.*"), ("klein.*",)),
     Only(("ccproxy.net.*",), ("treq.*",)),
+    Only(("ccproxy.store.redis",), ("txredisapi.*",), in_functions=True),  # it imports the reactor
     Only((SERVICE, "ccproxy.simulator.service", "ccproxy.workers"), (REACTOR,), in_functions=True),
     # 5: the wiring is at the top; the plugin names it in strings, so that twistd lists it without loading it.
     Only(("ccproxy.__main__",), (SERVICE,)),

@@ -43,6 +43,8 @@ OFFENCES = (
     ("ccproxy.web.app", "from ccproxy import dialects", "ccproxy.dialects"),
     ("ccproxy.net.relay", f"import {USAGE}", USAGE),
     ("ccproxy.net.relay", "from ccproxy.web import site", "ccproxy.web.site"),
+    ("ccproxy.store.memory", "from ccproxy.web import site", "ccproxy.web.site"),
+    ("ccproxy.store.redis", "import txredisapi", "txredisapi"),
     ("ccproxy.startup", "from klein import Klein", "klein.Klein"),
     ("ccproxy.web.app", "import treq", "treq"),
     ("ccproxy.logs", "def f():\n    from twisted.internet import reactor", REACTOR),
