@@ -30,6 +30,7 @@ from ccproxy.shapes import (
     PORT,
     REASONING_STYLE,
     SECONDS,
+    STORE_URL,
     TEXT,
     URL,
     WORKERS,
@@ -45,7 +46,7 @@ PREFIX = "CCPROXY_"
 def _setting(default: _T, shape: Shape, help_text: str, *short_names: str, restart: bool = False) -> _T:
     """Declare a setting; ``short_names`` are further environment variables, weaker than the prefixed one."""
     metadata = {"shape": shape, "help": help_text, "short_names": short_names, "restart": restart}
-    return field(default=default, metadata=metadata)
+    return field(default=default, metadata=metadata, repr=not shape.secret)
 
 
 @frozen(kw_only=True)
@@ -102,6 +103,15 @@ class Config:
     structured_repair: bool = _setting(True, FLAG, "ask once more for an answer that does not fit its JSON schema")
     strict: bool = _setting(False, FLAG, "refuse unknown request fields instead of ignoring them")
     simulator: bool = _setting(False, FLAG, "answer from the built-in simulator instead of the upstream", restart=True)
+
+    store_url: str = _setting(
+        "",
+        STORE_URL,
+        "where responses are kept: empty for this process's memory, or redis://[:password@]host[:port][/database] (rediss for TLS)",
+        restart=True,
+    )
+    store_bytes: int = _setting(67_108_864, BYTES, "memory for kept responses of each process", restart=True)
+    store_seconds: float = _setting(3600.0, SECONDS, "how long a response is kept; 0: none is", restart=True)
 
     log_file: str = _setting("", TEXT, "file to log to besides the console; empty: console only", "LOG_FILE")
     log_level: str = _setting("info", LEVEL, "least level that is logged")

@@ -20,6 +20,7 @@ _FILE_NAME = "config.json"
 _SHOWN_LENGTH = 60
 _SECRET = re.compile(r"user_|sk-|bearer|://.*@|(?=[a-z_-]*[0-9])[a-z0-9_-]{32,}", re.IGNORECASE)
 _SEARCHED_LENGTH = 1000
+_HIDDEN = "a value that may be secret"
 
 
 class ConfigError(Exception):
@@ -135,19 +136,23 @@ def _checked(setting: Setting, value: object, place: str) -> object:
     try:
         return setting.shape.check(value)
     except ValueError:
-        raise ConfigError(f"{place}: expected {setting.shape.expected}, got {_shown(value)}") from None
+        raise ConfigError(f"{place}: expected {setting.shape.expected}, got {_given(setting, value)}") from None
 
 
 def _parsed(setting: Setting, text: str, place: str) -> object:
     try:
         return setting.shape.check(setting.shape.read(text))
     except ValueError:
-        raise ConfigError(f"{place}: expected {setting.shape.expected}, got {_shown(text)}") from None
+        raise ConfigError(f"{place}: expected {setting.shape.expected}, got {_given(setting, text)}") from None
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
     by_lower_case = {candidate.lower(): candidate for candidate in known}
     return by_lower_case[difflib.get_close_matches(name.lower(), by_lower_case, n=1, cutoff=0)[0]]
+
+
+def _given(setting: Setting, value: object) -> str:
+    return _HIDDEN if setting.shape.secret else _shown(value)
 
 
 def _shown(value: object) -> str:
@@ -158,7 +163,7 @@ def _shown(value: object) -> str:
         return "an object" if isinstance(value, dict) else "a list"
     text = json.dumps(value, ensure_ascii=False)
     if _SECRET.search(text, 0, _SEARCHED_LENGTH):
-        return "a value that may be secret"
+        return _HIDDEN
     return _one_line(text if len(text) <= _SHOWN_LENGTH else text[:_SHOWN_LENGTH] + "…")
 
 

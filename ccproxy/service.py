@@ -34,7 +34,7 @@ from ccproxy.net.client import UpstreamClient
 from ccproxy.net.standard import StandardAgent
 from ccproxy.options import Options
 from ccproxy.reloading import Reloader
-from ccproxy.shares import excesses, share
+from ccproxy.shares import excesses, separations, share
 from ccproxy.simulator.app import Simulator
 from ccproxy.simulator.service import SimulatorSite
 from ccproxy.startup import listening
@@ -205,7 +205,7 @@ def makeService(options: Options) -> IService:
 
     def read() -> Loaded:
         loaded = load(path=options["config"], environ=os.environ, options=options.settings())
-        return evolve(loaded, warnings=(*loaded.warnings, *excesses(loaded.config)))
+        return evolve(loaded, warnings=(*loaded.warnings, *excesses(loaded.config), *separations(loaded.config)))
 
     start = begin(read, greet, reactor)
     if start.loaded.config.workers > 1:

@@ -1,6 +1,7 @@
 """This module is the limits of one daemon, divided among its processes.
 
 What is counted is counted in each process by itself, so that each gets its share of the limit, rounded up: none is left without.
+The memory for responses is each process's own, and is not divided.
 """
 
 from __future__ import annotations
@@ -35,6 +36,15 @@ def excesses(config: Config) -> Iterator[str]:
                     f"{setting.key} is {limit}, but each of {workers} workers counts by itself: it refuses beyond its share of {each}, "
                     f"also while others have room, and together they let through up to {workers * each}"
                 )
+
+
+def separations(config: Config) -> Iterator[str]:
+    """A warning for what each worker keeps for itself though the others would need it."""
+    if config.workers > 1 and config.store_seconds and config.store_url in ("", "memory:"):
+        yield (
+            f"each of {config.workers} workers keeps its responses for itself: previous_response_id is known to one of them only, unless "
+            "storeUrl names a Redis"
+        )
 
 
 def _share(limit: int, workers: int) -> int:

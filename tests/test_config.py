@@ -412,6 +412,17 @@ class RefusalTests(ConfigTestCase):
 
         self.assertTrue(refusal.endswith('got "' + ("long " * 12)[:59] + "…"), refusal)
 
+    def test_store_url(self) -> None:
+        """What may hold the password of a store is shown neither in an error, whatever is wrong with it, nor with the configuration."""
+        for url in ("canary", "redis:canary@host", "http://canary", "redis://user:canary@host/x"):
+            refusals = [self.file_refusal(json.dumps({"storeUrl": value})) for value in (url, [url])]
+            self.write("{}")
+            for refusal in (*refusals, self.refusal(store_url=url), self.refusal({"CCPROXY_STORE_URL": url})):
+                self.assertIn("a value that may be secret", refusal)
+                self.assertNotIn("canary", refusal)
+
+        self.assertNotIn("canary", repr(self.from_file(storeUrl="redis://:canary@host")))
+
     def test_secrets(self) -> None:
         """A value that may be a secret is not shown, in a wrong place as in a wrong form."""
         secrets = [
@@ -559,6 +570,9 @@ class SettingsTests(SynchronousTestCase):
                 "structuredRepair": True,
                 "strict": False,
                 "simulator": False,
+                "storeUrl": "",
+                "storeBytes": 67108864,
+                "storeSeconds": 3600,
                 "logFile": "",
                 "logLevel": "info",
                 "logFormat": "text",
@@ -590,7 +604,11 @@ class SettingsTests(SynchronousTestCase):
         """What is a time or a size has a unit, and each has a line of help."""
         for each in settings():
             ending = each.attribute.rpartition("_")[2]
-            expected = {"ms": "ms", "bytes": "bytes", "timeout": "s", "interval": "s", "delay": "s", "grace": "s"}
+            expected = {
+                "ms": "ms",
+                "bytes": "bytes",
+                **dict.fromkeys(("timeout", "interval", "delay", "grace", "seconds"), "s"),
+            }
 
             self.assertEqual(each.unit, expected.get(ending, ""), each.key)
             self.assertTrue(each.help.isprintable() and each.help, each.key)

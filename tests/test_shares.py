@@ -7,7 +7,7 @@ import re
 from twisted.trial.unittest import SynchronousTestCase
 
 from ccproxy.config import Config
-from ccproxy.shares import excesses, share
+from ccproxy.shares import excesses, separations, share
 
 
 class ShareTests(SynchronousTestCase):
@@ -32,6 +32,10 @@ class ShareTests(SynchronousTestCase):
         """One process has it all."""
         self.assertEqual(share(Config(key_concurrency=7), 1), Config(key_concurrency=7))
 
+    def test_memory(self) -> None:
+        """The memory for responses is each process's own."""
+        self.assertEqual(share(Config(store_bytes=1000), 4).store_bytes, 1000)
+
 
 class ExcessTests(SynchronousTestCase):
     """What is said of limits that are counted in each worker."""
@@ -54,3 +58,24 @@ class ExcessTests(SynchronousTestCase):
         self.assertEqual(list(excesses(Config(workers=3))), [])
         for workers in (0, 1):
             self.assertEqual(list(excesses(Config(workers=workers, key_concurrency=3))), [])
+
+
+class SeparationTests(SynchronousTestCase):
+    """What is said of what workers keep for themselves."""
+
+    def test_responses(self) -> None:
+        """Several workers whose responses are in their memory are worth a warning."""
+        for url in ("", "memory:"):
+            (warning,) = separations(Config(workers=2, store_url=url))
+            self.assertIn("previous_response_id", warning)
+            self.assertIn("storeUrl", warning)
+
+    def test_none(self) -> None:
+        """One process, a Redis, and responses that are not kept are not."""
+        for config in (
+            Config(),
+            Config(workers=0),
+            Config(workers=2, store_url="redis://host"),
+            Config(workers=2, store_seconds=0.0),
+        ):
+            self.assertEqual(list(separations(config)), [])
