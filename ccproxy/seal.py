@@ -3,21 +3,26 @@
 Clients of the Messages API give thinking blocks back with the signature that came with them. Ours has a prefix of its own and a MAC
 over the text, keyed from the caller's API key: whoever has the key can verify it and nobody has to keep it. It imitates no vendor's. Where
 the client asked not to see the thinking (``thinking.display: omitted``) the signature carries the text, so that it can go back up.
+What other clients keep for us is in envelopes (`ccproxy.envelopes`), which are opened here too.
 """
 
 from __future__ import annotations
 
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections import Counter
 from hashlib import blake2b
+from typing import TypeGuard
 
 from attrs import evolve
 
 from ccproxy.codecs import Key
-from ccproxy.prompt import Message, Note, NoteCode, Part, Prompt, Reasoning
+from ccproxy.envelopes import Content, Envelopes, is_envelope
+from ccproxy.prompt import Message, Note, NoteCode, Part, Prompt, Reasoning, Text
 
 _PREFIX = "ccproxy1"
 _LABEL = b"ccproxy thinking signature"
+_LOST: dict[type[Part], NoteCode] = {Reasoning: NoteCode.REASONING_DROPPED, Text: NoteCode.ITEM_DROPPED}
 
 
 class Signer:
@@ -69,30 +74,48 @@ class Seal:
         return thinking if genuine else None
 
     def unsealed(self, prompt: Prompt) -> Prompt:
-        """The prompt without signatures: reasoning that is ours is restored, any other is dropped with a note."""
-        if not any(_is_signed(part) for message in prompt.messages for part in message.parts):
+        """The prompt without signatures and envelopes: what is ours is restored, any other is dropped with a note."""
+        if not any(_is_sealed(part) for message in prompt.messages for part in message.parts):
             return prompt
-        dropped = 0
+        envelopes = Envelopes(self.secret)
+        dropped: Counter[NoteCode] = Counter()
         messages: list[Message] = []
         for message in prompt.messages:
             parts: list[Part] = []
             for part in message.parts:
-                if isinstance(part, Reasoning) and part.signature is not None:
-                    thinking = self.opened(part.text, part.signature)
-                    dropped += thinking is None
-                    parts += [Reasoning(thinking)] if thinking else []
-                else:
+                if not _is_sealed(part):
                     parts.append(part)
+                elif (restored := self._restored(part, envelopes)) is None:
+                    dropped[_LOST[type(part)]] += 1
+                elif restored.text:
+                    parts.append(restored)
             messages.append(evolve(message, parts=tuple(parts)))
-        notes = (Note(NoteCode.REASONING_DROPPED, ("messages",) * dropped),) if dropped else ()
+        notes = tuple(Note(code, ("messages",) * count) for code, count in dropped.items())
         return evolve(prompt, messages=tuple(messages), notes=(*prompt.notes, *notes))
+
+    def _restored(self, part: Text | Reasoning, envelopes: Envelopes) -> Text | Reasoning | None:
+        """What a sealed part stands for; None when that is lost."""
+        if isinstance(part, Text):
+            summary = envelopes.opened(part.sealed or "", Content.SUMMARY)
+            return None if summary is None else Text(summary)
+        signature = part.signature or ""
+        ours = (
+            envelopes.opened(signature, Content.REASONING)
+            if is_envelope(signature)
+            else self.opened(part.text, signature)
+        )
+        return None if ours is None else Reasoning(ours)
 
     def _mac(self, text: str) -> bytes:
         return blake2b(text.encode(), key=self.secret, digest_size=16).digest()
 
 
-def _is_signed(part: Part) -> bool:
-    return isinstance(part, Reasoning) and part.signature is not None
+def _is_sealed(part: Part) -> TypeGuard[Text | Reasoning]:
+    match part:
+        case Reasoning(_, sealed) | Text(_, sealed):
+            return sealed is not None
+        case _:
+            return False
 
 
 def _written(data: bytes) -> str:

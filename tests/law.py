@@ -40,6 +40,7 @@ PURE = (
             "aead",
             "store.base",
             "store.vault",
+            "envelopes",
             "seal",
             "config",
             "loading",

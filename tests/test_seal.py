@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from ccproxy.codecs import Key
+from ccproxy.envelopes import Content, Envelopes
 from ccproxy.prompt import Message, Note, NoteCode, Prompt, Reasoning, Role, Text
 from ccproxy.seal import Seal, Signer
 
@@ -21,6 +22,13 @@ def signature(*pieces: str, seal: Seal = SEAL, carry: bool = False) -> str:
     for piece in pieces:
         signer.update(piece)
     return signer.signature()
+
+
+def envelope(text: str, content: Content = Content.REASONING, *, seal: Seal = SEAL) -> str:
+    """A text in an envelope."""
+    sealed = Envelopes(seal.secret).sealed(text, content)
+    assert sealed is not None
+    return sealed
 
 
 class SealTests(SynchronousTestCase):
@@ -59,6 +67,32 @@ class SealTests(SynchronousTestCase):
         self.assertEqual(unsealed.messages[0].parts, (Reasoning("own"), Reasoning("plain"), Text("a")))
         self.assertEqual(unsealed.messages[1].parts, (Reasoning("carried"),))
         self.assertEqual(unsealed.notes, (Note(NoteCode.REASONING_DROPPED, ("messages",)),))
+
+    def test_envelopes(self) -> None:
+        """Reasoning in an envelope of ours is restored, that in a foreign or damaged one is dropped with a note."""
+        ours, damaged = envelope("ours"), envelope("ours")[:-3]
+        said = (Reasoning("", ours), Reasoning("", damaged), Reasoning("", envelope("not mine", seal=OTHER)))
+
+        unsealed = SEAL.unsealed(Prompt("m", (Message(Role.ASSISTANT, (*said, Text("a"))),)))
+
+        self.assertEqual(unsealed.messages[0].parts, (Reasoning("ours"), Text("a")))
+        self.assertEqual(unsealed.notes, (Note(NoteCode.REASONING_DROPPED, ("messages",) * 2),))
+
+    def test_summaries(self) -> None:
+        """A sum in an envelope becomes the text that it is; a foreign one, or one of reasoning, is dropped with a note."""
+        foreign = envelope("a", Content.SUMMARY, seal=OTHER)
+        parts = [Text("", sealed) for sealed in (envelope("sum", Content.SUMMARY), foreign, envelope("hm"), "gAAAA")]
+
+        unsealed = SEAL.unsealed(Prompt("m", (Message(Role.USER, (*parts, Text("go on"))),)))
+
+        self.assertEqual(unsealed.messages[0].parts, (Text("sum"), Text("go on")))
+        self.assertEqual(unsealed.notes, (Note(NoteCode.ITEM_DROPPED, ("messages",) * 3),))
+
+    def test_nothing_sealed(self) -> None:
+        """A prompt in which nothing is sealed stays what it is, empty texts included."""
+        prompt = Prompt("m", (Message(Role.USER, (Text(""), Reasoning("hm"))),))
+
+        self.assertIs(SEAL.unsealed(prompt), prompt)
 
     def test_key_stays_hidden(self) -> None:
         """Neither seal nor signature holds the key."""
