@@ -47,9 +47,14 @@ FINISH_REASONS = {
 """Why a turn ended, in OpenAI's words."""
 
 
+def words(kind: Kind) -> tuple[str, str | None]:
+    """Type and code of an error."""
+    return _WORDS[kind]
+
+
 def refusal(error: ProxyError) -> bytes:
     """The JSON of an error, ``{"error": {...}}``, as a status body and inside a stream."""
-    kind, code = _WORDS[error.kind]
+    kind, code = words(error.kind)
     shown: dict[str, object] = {"message": error.message, "type": kind, "param": error.field, "code": code}
     if error.retry_after is not None:
         shown["retry_after"] = error.retry_after
