@@ -204,13 +204,18 @@ def _breaks(quoted: bytes) -> bool:
     return not quoted.isascii() and (b"\xe2\x80\xa8" in quoted or b"\xe2\x80\xa9" in quoted or b"\xc2\x85" in quoted)
 
 
-def quote_all(texts: Iterable[str], separator: bytes) -> bytes:
-    """Many texts as `quote` writes each, joined by ``separator``, which no reader of lines breaks either."""
+def quotes(texts: Iterable[str]) -> list[bytes]:
+    """Many texts as `quote` writes each."""
     try:
         pieces = list(map(_encode, texts))
     except UnicodeEncodeError:
-        return separator.join(map(quote, texts))
-    return separator.join(map(_unbroken, pieces) if _breaks(b"".join(pieces)) else pieces)
+        return list(map(quote, texts))
+    return list(map(_unbroken, pieces)) if _breaks(b"".join(pieces)) else pieces
+
+
+def quote_all(texts: Iterable[str], separator: bytes) -> bytes:
+    """Many texts as `quote` writes each, joined by ``separator``, which no reader of lines breaks either."""
+    return separator.join(quotes(texts))
 
 
 def sse(data: bytes, event: bytes = b"") -> bytes:
