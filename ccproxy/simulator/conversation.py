@@ -21,11 +21,11 @@ _FRAGMENT_LENGTH = 7
 
 @frozen
 class Call:
-    """A call that the model is about to make."""
+    """A call that the model is about to make; without arguments of its own, those that are required are filled in."""
 
     id: str
     tool: Tool
-    arguments: dict[str, object] = field(init=False)
+    arguments: dict[str, object] = field()
 
     @arguments.default
     def _fill_in(self) -> dict[str, object]:

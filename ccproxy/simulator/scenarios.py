@@ -1,8 +1,8 @@
 """This module is what the simulated service answers; the model id chooses.
 
 A scenario yields steps: bytes to write, pauses, or a hard cut. It knows nothing of sockets and clocks. ``sim/<name>``
-is one of the cases below, ``sim/call-<tool>`` calls that tool of those on offer, ``transcript/<name>`` replays a file, a
-catalogue model behaves sensibly.
+is one of the cases below, ``sim/script`` makes the calls that the user writes down, ``sim/call-<tool>`` calls that tool of
+those on offer, ``transcript/<name>`` replays a file, a catalogue model behaves sensibly.
 """
 
 import json
@@ -33,6 +33,7 @@ from ccproxy.simulator.conversation import (
 from ccproxy.simulator.models import KNOWN
 from ccproxy.simulator.records import Narrator
 from ccproxy.simulator.refusals import Refusal
+from ccproxy.simulator.script import obey
 
 
 @frozen
@@ -239,6 +240,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "sim/reasoning": _saying(_remark, thoughts=_THOUGHTS),
     "sim/tool": _calling(1, "Let me look that up."),
     "sim/parallel-tools": _calling(2, "Let me look up both."),
+    "sim/script": obey,
     "sim/json": _saying(_document),
     "sim/json-at-last": _saying(_document_at_last),
     "sim/long": _saying(_lines),
