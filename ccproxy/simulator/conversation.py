@@ -12,7 +12,7 @@ from itertools import zip_longest
 from attrs import field, frozen
 
 from ccproxy.simulator.arguments import arguments_for
-from ccproxy.simulator.asked import Asked, Image, Text, Tool, ToolCall, ToolResult
+from ccproxy.simulator.asked import Asked, Image, Reasoning, Text, Tool, ToolCall, ToolResult
 from ccproxy.simulator.records import Narrator
 
 _QUOTE_LENGTH = 200
@@ -110,6 +110,7 @@ def description(asked: Asked) -> str:
         (
             f"messages: {len(asked.messages)} ({roles})",
             f"images: {images or 'none'}",
+            f"thoughts: {sum(isinstance(part, Reasoning) for part in parts)}",
             f"calls: {calls_made or 'none'}",
             f"tools: {tools or 'none'}",
             f"system: {len(asked.system_text)} characters",

@@ -300,7 +300,8 @@ class ScenarioTests(SynchronousTestCase):
     def test_echo(self) -> None:
         """An echo tells what arrived."""
         picture = {"role": "user", "content": [{"type": "image", "image": PIXEL}]}
-        messages = [user(), assistant(call("c1", "look")), result("c1"), picture]
+        thought = {"type": "reasoning", "text": "Let me look."}
+        messages = [user(), assistant(thought, call("c1", "look")), result("c1"), picture]
 
         answer = records("sim/echo", messages=messages, tools=[tool("look"), tool("click")], system="Hello")
 
@@ -309,6 +310,7 @@ class ScenarioTests(SynchronousTestCase):
             [
                 "messages: 4 (user assistant tool user)",
                 "images: image/png 8 bytes",
+                "thoughts: 1",
                 "calls: look",
                 "tools: look, click",
                 "system: 5 characters",
