@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ccproxy.codecs import Model
+from ccproxy.dialects.openai_responses.instructions import CODEX_INSTRUCTIONS
 from ccproxy.framing import dumps
 
 _EFFORTS = {
@@ -42,7 +43,7 @@ def _shown(model: Model, priority: int) -> dict[str, object]:
         "priority": priority,
         "availability_nux": None,
         "upgrade": None,
-        "base_instructions": "",
+        "base_instructions": CODEX_INSTRUCTIONS,
         "supports_reasoning_summaries": bool(efforts),
         "support_verbosity": False,
         "default_verbosity": None,

@@ -64,6 +64,11 @@ class CatalogueTests(SynchronousTestCase):
             for name, kind in REQUIRED.items():
                 self.assertIsInstance(model[name], kind, name)
 
+    def test_instructions(self) -> None:
+        """Every model is told how to work, for Codex tells it nothing else."""
+        for model in shown(Model("a"), Model("b", efforts=("high",))):
+            self.assertIn("*** Begin Patch", model["base_instructions"])
+
     def test_sight(self) -> None:
         """A model that is known not to see images says so; of one that may, nothing is taken away."""
         blind, unknown = shown(Model("a", images=False), Model("b"))
