@@ -16,7 +16,12 @@ class Memory(Protocol):
     """A dialect's way to refer to what was said before, so that answers are kept for a while, by their names.
 
     Names and records are the dialect's own; whose they are, and where and how long they live, is not its concern.
+
+    Attributes:
+        paths: Below which kept answers are served by their names.
     """
+
+    paths: Sequence[str]
 
     def wanted(self, body: Fields) -> Sequence[str]:
         """The names that a request body refers to; nothing of it counts as read."""
@@ -33,6 +38,13 @@ class Memory(Protocol):
 
     def shown(self, record: bytes) -> bytes:
         """The JSON of a kept answer, as a client gets it again."""
+
+    def resumed(self, record: bytes, query: Mapping[str, str]) -> int | None:
+        """The number of the event from which a client wants the stream of a kept answer; None when it wants the answer.
+
+        Raises:
+            ProxyError: `Kind.INVALID_REQUEST`, where there is no stream to be had.
+        """
 
     def inputs(self, record: bytes, query: Mapping[str, str]) -> bytes:
         """The JSON of one page of what a kept answer answered.

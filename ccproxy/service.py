@@ -38,6 +38,7 @@ from ccproxy.shares import excesses, separations, share
 from ccproxy.simulator.app import Simulator
 from ccproxy.simulator.service import SimulatorSite
 from ccproxy.startup import listening
+from ccproxy.store.opening import open_store
 from ccproxy.upkeep.catalog import Catalog
 from ccproxy.upkeep.periodic import Periodic
 from ccproxy.upkeep.release import FALLBACK_VERSION, Release
@@ -45,8 +46,11 @@ from ccproxy.upkeep.sessions import Sessions
 from ccproxy.upstreams import UPSTREAMS
 from ccproxy.web.admission import Admission
 from ccproxy.web.app import App
+from ccproxy.web.background import Background
 from ccproxy.web.drain import Drain
+from ccproxy.web.exchange import Exchange
 from ccproxy.web.house import House
+from ccproxy.web.keeping import Keeping
 from ccproxy.web.offload import Offload, ReadingRoom, at_once
 from ccproxy.web.site import ProxySite
 from ccproxy.workers import Workers
@@ -105,6 +109,9 @@ def assemble(config: Config, agent: IAgent, reactor: Any, offload: Offload = at_
         clock=reactor,
     )
     admission = Admission(**caps(config), clock=reactor)
+    store = open_store(config.store_url, limit=config.store_bytes, seconds=config.store_seconds, reactor=reactor)
+    keeping = Keeping(store)
+    live: set[Exchange] = set()
     sessions = Sessions()
     house = House(
         config=config,
@@ -114,6 +121,9 @@ def assemble(config: Config, agent: IAgent, reactor: Any, offload: Offload = at_
         release=release,
         catalog=catalog,
         admission=admission,
+        keeping=keeping,
+        background=Background(keeping, live, reactor),
+        live=live,
         clock=reactor,
         token=secrets.token_hex,
         random=random.random,
@@ -235,7 +245,7 @@ def serve(start: Start, places: Iterable[tuple[str, Any]], reactor: Any, workers
     assembly = assemble(config, agent, reactor, ReadingRoom(reactor))
     house, app, site = assembly
     jobs = list(upkeep(house))
-    drain = Drain(app, site, house.admission, config.shutdown_grace, reactor, agent.close)
+    drain = Drain(app, site, house, config.shutdown_grace, agent.close)
     for part in (*jobs, drain, Calm(), *(listening(endpoint, site, opener) for endpoint, opener in places)):
         part.setServiceParent(daemon)
 

@@ -20,6 +20,7 @@ from ccproxy.errors import Kind, ProxyError
 from ccproxy.estimate import estimate
 from ccproxy.web.exchange import Exchange
 from ccproxy.web.house import House
+from ccproxy.web.kept import KeptAnswers
 from ccproxy.web.request import ProxyRequest
 from ccproxy.web.routes import Handler, Routes
 
@@ -44,7 +45,7 @@ class App:
     _log = Logger()
 
     def __init__(self, dialects: Sequence[Dialect], house: House) -> None:
-        self.live: set[Exchange] = set()
+        self.live = house.live
         self._dialects = dialects
         self._house = house
         self.klein = Klein()
@@ -75,6 +76,8 @@ class App:
             if dialect.counter is not None:
                 for path in dialect.counter.paths:
                     self._post(path, self._counting(dialect, dialect.counter))
+            if dialect.memory is not None:
+                KeptAnswers(self._house, dialect.memory).route(klein)
         klein.route("/", methods=["GET"])(self._root)
         klein.route("/health", methods=["GET"])(self._health)
         for path in _MODEL_PATHS:
@@ -119,7 +122,7 @@ class App:
                 model = resolve(prompt.model, house.config.model_aliases, house.catalog.ids())
                 return house.corrections.corrected(model, estimate(prompt))
 
-            return _json(request, counter.answer(await house.offload(counted, body.weight)))
+            return request.json(counter.answer(await house.offload(counted, body.weight)))
 
         return lambda request: Deferred.fromCoroutine(count(request))
 
@@ -136,7 +139,7 @@ class App:
 
     async def _list_models(self, request: ProxyRequest) -> bytes:
         models = await self._house.catalog.models()
-        return _json(request, self._dialect_for(request).models(models))
+        return request.json(self._dialect_for(request).models(models))
 
     async def _show_model(self, request: ProxyRequest, model_id: str) -> bytes:
         models = {model.id.lower(): model for model in await self._house.catalog.models()}
@@ -146,7 +149,7 @@ class App:
             raise ProxyError(
                 Kind.MODEL_NOT_FOUND, f"There is no model of this name. The nearest known models: {nearest}."
             )
-        return _json(request, self._dialect_for(request).model(model))
+        return request.json(self._dialect_for(request).model(model))
 
     # What goes wrong
 
@@ -164,7 +167,7 @@ class App:
         if error.kind is Kind.TOO_LARGE:
             request.setHeader("connection", "close")
             request.channel.persistent = False
-        return _json(request, self._dialect_for(request).refusal(error))
+        return request.json(self._dialect_for(request).refusal(error))
 
     def _no_route(self, request: ProxyRequest, failure: Failure) -> bytes:
         path = request.path.decode("utf-8", "replace")
@@ -191,9 +194,3 @@ class App:
             if path.startswith(tuple(dialect.paths)):  # what lies below a path, such as a token counter, speaks like it
                 return dialect
         return next((dialect for dialect in self._dialects if dialect.speaks(headers, query)), self._dialects[0])
-
-
-def _json(request: ProxyRequest, body: bytes) -> bytes:
-    request.setHeader("content-type", "application/json")
-    request.setHeader("content-length", str(len(body)))
-    return body

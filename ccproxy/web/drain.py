@@ -7,13 +7,12 @@ from collections.abc import Callable
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeoutError
-from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from typing_extensions import override
 
 from ccproxy.errors import Kind, ProxyError
-from ccproxy.web.admission import Admission
 from ccproxy.web.app import App
+from ccproxy.web.house import House
 from ccproxy.web.site import ProxySite
 
 _FLUSH_SECONDS = 2.0  # for the last bytes to leave
@@ -27,9 +26,8 @@ class Drain(Service):
     Args:
         app: Knows the exchanges that are under way.
         site: Knows the connections.
-        admission: Lets nobody in any more.
+        house: Lets nobody in any more, and knows what is made in the background and what is on its way to the store.
         grace: Seconds that answers may take; what is left then gets a retryable error.
-        clock: Where the time comes from.
         close: What is closed last.
 
     Attributes:
@@ -42,16 +40,14 @@ class Drain(Service):
         self,
         app: App,
         site: ProxySite,
-        admission: Admission,
+        house: House,
         grace: float,
-        clock: IReactorTime,
         close: Callable[[], object],
     ) -> None:
         self._app = app
         self._site = site
-        self._admission = admission
+        self._house = house
         self.grace = grace
-        self._clock = clock
         self._close = close
         self._waiting: Deferred[None] | None = None
 
@@ -68,23 +64,34 @@ class Drain(Service):
             self._waiting.cancel()
 
     async def _drain(self) -> None:
-        self._admission.close()
+        self._house.admission.close()
         if self._app.live:
             self._log.info(
                 "waiting up to {grace:g} s for {count} requests", grace=self.grace, count=len(self._app.live)
             )
-        closed = self._site.drain()
+        closed = self._over()
         if not await self._wait(closed, self.grace if self._app.live else _FLUSH_SECONDS):
             for exchange in tuple(self._app.live):
                 exchange.abandon(ProxyError(Kind.OVERLOADED, "The proxy is shutting down; send the request again."))
-            await self._wait(self._site.drain(), _FLUSH_SECONDS)
+            await self._wait(self._over(), _FLUSH_SECONDS)
+        await self._wait(self._house.keeping.settled(), _FLUSH_SECONDS)
+        self._house.keeping.close()
         self._close()
+
+    def _over(self) -> Deferred[None]:
+        """Fires when the last connection is closed, and the last answer that has none is made."""
+
+        async def over() -> None:
+            await self._site.drain()
+            await self._house.background.settled()
+
+        return Deferred.fromCoroutine(over())
 
     async def _wait(self, closed: Deferred[None], seconds: float) -> bool:
         """Whether it came about in time."""
         self._waiting = closed
         try:
-            await closed.addTimeout(seconds, self._clock)
+            await closed.addTimeout(seconds, self._house.clock)
         except (DeferredTimeoutError, CancelledError):
             return False
         return True

@@ -6,8 +6,10 @@ here (trap P1). A client that left is neither.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from collections.abc import Coroutine
+from typing import Any, TypeAlias
 
+from attrs import evolve
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.web.iweb import IResponse
@@ -22,11 +24,13 @@ from ccproxy.net.relay import Relay
 from ccproxy.stages.validated import Validated
 from ccproxy.translator import Translator
 from ccproxy.web.attempts import persist
+from ccproxy.web.background import begin, follow
 from ccproxy.web.caller import is_harmless, request_id
 from ccproxy.web.house import House
+from ccproxy.web.keeping import recalled
 from ccproxy.web.plan import Plan, chain, identify, plan, replan, summary
 from ccproxy.web.report import Report
-from ccproxy.web.sink import Sink
+from ccproxy.web.sink import Sink, begin_stream
 
 Answer: TypeAlias = StreamAnswer | Collector
 
@@ -64,12 +68,22 @@ class Exchange:
 
         It fails with `ProxyError` when nothing was sent yet, and nothing will be, and with `CancelledError` when the client left.
         """
-        self._serving = Deferred.fromCoroutine(self._run())
+        self._serving = Deferred.fromCoroutine(self._run(self._serve()))
         return self._serving
 
-    async def _run(self) -> bytes | None:
+    def write_down(self, planned: Plan) -> Deferred[bytes | None]:
+        """Make an answer, whose request was read before, whether or not its client is still there, and keep it; a cancellation ends it."""
+
+        def keep(nothing: bytes | None) -> bytes | None:
+            self._keep(planned.identity.key)
+            return nothing
+
+        self._serving = Deferred.fromCoroutine(self._run(self._write_down(planned))).addCallback(keep)
+        return self._serving
+
+    async def _run(self, serving: Coroutine[Deferred[Any], Any, bytes | None]) -> bytes | None:
         try:
-            return await self._serve()
+            return await serving
         except CancelledError:
             if self._abandoned is None:
                 self._report.cancelled()
@@ -107,17 +121,48 @@ class Exchange:
         self._sink.setHeader("request-id", self._report.id)
         key = self._house.upstream.credential(self._sink.plain_headers)
         async with self._house.admission.place(key):
-            await self._prepare(key)
+            planned = await self._read(key)
+            if not planned.turn.view.detached:
+                self._prepare(planned)
+                ended = await self._ask()
+        if planned.turn.view.detached:
+            return await self._detach(planned, key)
+        self._keep(key)
+        return self._end(ended)
+
+    async def _write_down(self, planned: Plan) -> bytes | None:
+        self._prepare(planned)
+        assert self._answer is not None and self._encoder is not None  # noqa: S101 - just made
+        self._answer.write(self._encoder.ping())  # whoever comes finds the beginning at once
+        async with self._house.admission.place(planned.identity.key):
             ended = await self._ask()
         return self._end(ended)
 
-    async def _prepare(self, key: Key) -> None:
-        body = self._sink.asked()
+    async def _detach(self, planned: Plan, key: Key) -> bytes | None:
+        """Have the answer made by an exchange of its own, and show this client what there is of it."""
+        self._report.model = planned.turn.model
+        memory = self._dialect.memory
+        assert memory is not None  # noqa: S101 - else no request could ask for it
+        begun = begin(self._house, memory, self._dialect.encoder(planned.turn, stream=True), key, self._report.id)
+        exchange = Exchange(self._house, self._dialect, begun.journal)
+        streamed = evolve(planned, prompt=evolve(planned.prompt, stream=True))
+        self._house.background.run(exchange, exchange.write_down(streamed), begun)
+        if not planned.prompt.stream:
+            return self._sink.json(begun.shown)
+        await follow(self._house, memory, key, begun.name, 0, self._sink)
+        return None
+
+    async def _read(self, key: Key) -> Plan:
+        asked = self._sink.asked()
         identity = identify(self._house, self._sink.plain_headers, key)
         self._sink.forget()
-        self._plan = planned = await self._house.offload(
+        body = await recalled(self._house, self._dialect, asked, key)
+        return await self._house.offload(
             lambda: plan(self._house, self._dialect, body.fields(), identity, self._id), body.weight
         )
+
+    def _prepare(self, planned: Plan) -> None:
+        self._plan = planned
         self._report.model = planned.turn.model
         self._encoder = self._dialect.encoder(planned.turn, stream=planned.prompt.stream)
         self._answer = self._begin(planned, self._encoder)
@@ -126,9 +171,7 @@ class Exchange:
         if not planned.prompt.stream:
             return Collector()
         self._in_band = planned.turn.view.in_band
-        self._sink.setHeader("content-type", encoder.content_type)
-        self._sink.setHeader("cache-control", "no-cache, no-transform")
-        self._sink.setHeader("x-accel-buffering", "no")
+        begin_stream(self._sink, encoder.content_type)
         config = self._house.config
         return StreamAnswer(
             self._sink,
@@ -218,18 +261,24 @@ class Exchange:
             if not self._sink.startedWriting:
                 self._sink.setHeader("x-ccproxy-upstream-trace", trace)
 
+    def _keep(self, key: Key) -> None:
+        """Keep the answer for later requests, where the dialect has such and this one wants it."""
+        memory = self._dialect.memory
+        if memory is not None and self._encoder is not None and (records := memory.records(self._encoder)):
+            self._house.keeping.keep(key, records)
+
     def _end(self, ended: Finished | Failed) -> bytes | None:
         self._report.ended(ended)
         if isinstance(self._answer, Collector):
-            document = self._answer.value()
-            self._sink.setHeader("content-type", "application/json")
-            self._sink.setHeader("content-length", str(len(document)))
-            return document
+            return self._sink.json(self._answer.value())
         self._sink.finish()
         return None
 
     def _fail(self, error: ProxyError) -> None:
         """A failure before any output: raise it, or frame it when pings have sent the status, or the client wants it so."""
+        if self._answer is None and self._sink.startedWriting:
+            self._sink.abort()  # in the middle of an answer that is read from elsewhere, and that stays readable
+            return
         if self._answer is None or self._encoder is None or not (self._answer.begun or error.kind in self._in_band):
             raise self._enriched(error)
         self._answer.write(self._encoder.encode(Failed(error)))

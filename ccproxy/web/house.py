@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from attrs import define, field
 from twisted.internet.interfaces import IReactorTime
@@ -15,7 +16,12 @@ from ccproxy.upkeep.catalog import Catalog
 from ccproxy.upkeep.release import Release
 from ccproxy.upkeep.sessions import Sessions
 from ccproxy.web.admission import Admission
+from ccproxy.web.background import Background
+from ccproxy.web.keeping import Keeping
 from ccproxy.web.offload import Offload, at_once
+
+if TYPE_CHECKING:  # an exchange is made of the house
+    from ccproxy.web.exchange import Exchange
 
 
 @define
@@ -30,6 +36,9 @@ class House:
         release: The client version to report.
         catalog: The model list.
         admission: Who may come in.
+        keeping: The answers that are kept.
+        background: The answers that are being made without anybody waiting.
+        live: The exchanges that are under way.
         clock: Where the time comes from; its seconds are Unix time.
         token: Makes random hex text of so many bytes.
         random: Makes a random number from 0 to 1.
@@ -45,6 +54,9 @@ class House:
     release: Release
     catalog: Catalog
     admission: Admission
+    keeping: Keeping
+    background: Background
+    live: set[Exchange]
     clock: IReactorTime
     token: Callable[[int], str]
     random: Callable[[], float]

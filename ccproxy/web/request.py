@@ -54,6 +54,12 @@ class ProxyRequest(Request):
         """Drop the connection, and what was not sent."""
         self.transport.abortConnection()  # type: ignore[union-attr] # TCP and TLS transports have it
 
+    def json(self, body: bytes) -> bytes:
+        """The body of an answer that is JSON, once the head says so."""
+        self.setHeader("content-type", "application/json")
+        self.setHeader("content-length", str(len(body)))
+        return body
+
     def forget(self) -> None:
         """Free what the client said, once it is read, and the head of the response, once it went out; the request itself lives on."""
         self.requestHeaders = Headers()

@@ -56,6 +56,9 @@ class Sink(Protocol):
     def setHeader(self, name: str, value: str) -> None:
         """Put a field into the head of the answer, where there is one."""
 
+    def json(self, body: bytes) -> bytes:
+        """The body of an answer that is a JSON document, once the head says so."""
+
     def write(self, data: bytes) -> None:
         """Send the next piece of a streamed answer: whole frames, as an encoder writes them."""
 
@@ -70,3 +73,10 @@ class Sink(Protocol):
 
     def abort(self) -> None:
         """Drop the client, who does not read."""
+
+
+def begin_stream(sink: Sink, content_type: str) -> None:
+    """Say in the head of an answer that it is a stream, which nobody on the way may hold back."""
+    sink.setHeader("content-type", content_type)
+    sink.setHeader("cache-control", "no-cache, no-transform")
+    sink.setHeader("x-accel-buffering", "no")

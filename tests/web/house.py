@@ -237,6 +237,7 @@ class MemoryDaemon:
         for client in self._clients:
             client.leave()
         self.advance(self.house.config.drain_timeout)
+        self.house.keeping.close()
 
     def wait(self, seconds: float, step: float = 1) -> None:
         """Let time pass in steps, so that what one step brings about can have its own time."""

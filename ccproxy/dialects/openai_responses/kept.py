@@ -6,6 +6,7 @@ https://platform.openai.com/docs/api-reference/responses.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from ccproxy.framing import dumps, loads
 
 _USUAL_PAGE, _LARGEST_PAGE = 20, 100
 _SHOWN = 100  # characters of an id that an error repeats
+_NUMBER = re.compile(r"\d{1,9}", re.ASCII)
 _OPEN = ("queued", "in_progress")
 
 
@@ -26,6 +28,26 @@ def shown(record: bytes) -> bytes:
 def is_open(record: bytes) -> bool:
     """Whether the response is still being made."""
     return loads(record)["response"]["status"] in _OPEN
+
+
+def resumed(record: bytes, query: Mapping[str, str]) -> int | None:
+    """The number of the first event that is wanted again, for ``stream=true``; None when the response object is wanted.
+
+    Args:
+        record: The record.
+        query: ``stream`` (``true`` or ``false``) and ``starting_after``, the number of the last event that the client has.
+
+    Raises:
+        ProxyError: `Kind.INVALID_REQUEST`: nobody keeps the events of a response that its client waited for, or a field is wrong.
+    """
+    if query.get("stream", "false").lower() not in ("true", "1"):
+        return None
+    if not loads(record)["response"]["background"]:
+        raise invalid("Only a response that was created with background: true can be streamed again.", "stream")
+    last = query.get("starting_after", "")
+    if last and not _NUMBER.fullmatch(last):
+        raise invalid("has to be the number of an event.", "starting_after")
+    return int(last) + 1 if last else 0
 
 
 def cancelled(record: bytes) -> bytes:
@@ -88,8 +110,6 @@ def _after(items: Sequence[Mapping[str, Any]], item_id: str) -> int:
 
 def _limit(query: Mapping[str, str]) -> int:
     text = query.get("limit", str(_USUAL_PAGE))
-    if not (
-        text.isascii() and text.isdigit() and len(text) <= len(str(_LARGEST_PAGE)) and 1 <= int(text) <= _LARGEST_PAGE
-    ):
+    if not _NUMBER.fullmatch(text) or not 1 <= int(text) <= _LARGEST_PAGE:
         raise invalid(f"has to be a number from 1 to {_LARGEST_PAGE}.", "limit")
     return int(text)

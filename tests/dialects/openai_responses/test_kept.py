@@ -59,6 +59,35 @@ class RecordTests(SynchronousTestCase):
         self.assertEqual((error.kind, error.message), (Kind.NOT_FOUND, f"Response with id '{'x' * 100}' not found."))
 
 
+class ResumeTests(SynchronousTestCase):
+    """The stream of an answer that is kept."""
+
+    def test_object(self) -> None:
+        """Without a wish it is the response object."""
+        for query in ({}, {"stream": "false"}, {"starting_after": "3"}):
+            self.assertIsNone(kept.resumed(record(), query))
+
+    def test_from(self) -> None:
+        """The stream begins with the event after the last that the client has."""
+        made = record(background=True)
+
+        self.assertEqual(kept.resumed(made, {"stream": "true"}), 0)
+        self.assertEqual(kept.resumed(made, {"stream": "true", "starting_after": "41"}), 42)
+
+    def test_synchronous(self) -> None:
+        """An answer that its client waited for has no stream any more."""
+        error: ProxyError = self.assertRaises(ProxyError, kept.resumed, record(), {"stream": "true"})
+
+        self.assertEqual((error.kind, error.field), (Kind.INVALID_REQUEST, "stream"))
+
+    def test_wrong(self) -> None:
+        """What is no number is refused."""
+        for value in ("-1", "x", "\u0663", "9" * 5000):
+            query = {"stream": "true", "starting_after": value}
+            error: ProxyError = self.assertRaises(ProxyError, kept.resumed, record(background=True), query)
+            self.assertEqual(error.field, "starting_after")
+
+
 class CancelTests(SynchronousTestCase):
     """Giving up a response."""
 

@@ -1,0 +1,138 @@
+"""Tests of what is kept for callers, also while it is on its way to a slow store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
+from twisted.trial.unittest import SynchronousTestCase
+from typing_extensions import override
+
+from ccproxy.codecs import Key
+from ccproxy.errors import Kind, ProxyError
+from ccproxy.store.memory import MemoryStore
+from ccproxy.web.keeping import Keeping
+
+ANNE, BERT = Key("user_test_anne"), Key("user_test_bert")
+
+
+class SlowStore(MemoryStore):
+    """A store of many processes that takes its time to put, and may fail at it."""
+
+    shared = True
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(limit=0, seconds=3600, clock=clock)
+        self.put_now: Deferred[None] = Deferred()
+
+    @override
+    async def put(self, values: Mapping[str, bytes]) -> None:
+        """Put, when it is time."""
+        await self.put_now
+        await super().put(values)
+
+
+class KeepingTests(SynchronousTestCase):
+    """Keeping and finding."""
+
+    def setUp(self) -> None:
+        """A slow store, and a keeping of it."""
+        self.clock = Clock()
+        self.store = SlowStore(self.clock)
+        self.keeping = Keeping(self.store)
+
+    def logged(self) -> Sequence[str]:
+        """What is logged from now on."""
+        lines: list[str] = []
+
+        def observe(event: LogEvent) -> None:
+            lines.append(formatEvent(event))
+
+        globalLogPublisher.addObserver(cast("ILogObserver", observe))
+        self.addCleanup(globalLogPublisher.removeObserver, cast("ILogObserver", observe))
+        return lines
+
+    def found(self, key: Key, *names: str) -> Deferred[Mapping[str, bytes]]:
+        """What is found."""
+        return Deferred.fromCoroutine(self.keeping.find(key, names))
+
+    def test_under_way(self) -> None:
+        """What is on its way to the store is found already, by its own caller only."""
+        self.keeping.keep(ANNE, {"a": b"1"})
+
+        self.assertEqual(self.successResultOf(self.found(ANNE, "a")), {"a": b"1"})
+        other = self.found(BERT, "a")
+        self.clock.advance(1)
+        self.assertEqual(self.successResultOf(other), {})
+
+    def test_kept(self) -> None:
+        """What has arrived is found in the store, and nothing is held here."""
+        self.keeping.keep(ANNE, {"a": b"1"})
+        self.store.put_now.callback(None)
+
+        self.assertEqual(self.successResultOf(self.found(ANNE, "a")), {"a": b"1"})
+        self.assertEqual(
+            self.successResultOf(Deferred.fromCoroutine(Keeping(self.store).find(ANNE, ("a",)))), {"a": b"1"}
+        )
+        self.assertEqual(self.successResultOf(self.keeping.settled()), None)
+
+    def test_just_now(self) -> None:
+        """What another process is about to keep is found a moment later."""
+        other = Keeping(self.store)
+        looking = self.found(ANNE, "a")
+        self.assertNoResult(looking)
+
+        other.keep(ANNE, {"a": b"1"})
+        self.store.put_now.callback(None)
+
+        self.assertEqual(self.successResultOf(looking), {"a": b"1"})
+
+    def test_never(self) -> None:
+        """What nobody keeps is not waited for: a quarter of a second, and that in a store of many processes."""
+        looking = self.found(ANNE, "a")
+        self.clock.advance(0.25)
+
+        self.assertEqual(self.successResultOf(looking), {})
+        own = Keeping(MemoryStore(limit=0, seconds=60, clock=self.clock))
+        self.assertEqual(self.successResultOf(Deferred.fromCoroutine(own.find(ANNE, ("a",)))), {})
+
+    def test_forgotten(self) -> None:
+        """What is forgotten is not found any more."""
+        self.store.put_now.callback(None)
+        self.keeping.keep(ANNE, {"a": b"1", "b": b"2"})
+
+        self.successResultOf(Deferred.fromCoroutine(self.keeping.forget(ANNE, ("a",))))
+
+        looking = self.found(ANNE, "a", "b")
+        self.clock.advance(0.25)
+        self.assertEqual(self.successResultOf(looking), {"b": b"2"})
+
+    def test_settled(self) -> None:
+        """It is settled when the last record has arrived."""
+        self.keeping.keep(ANNE, {"a": b"1"})
+        settled = self.keeping.settled()
+        self.assertNoResult(settled)
+
+        self.store.put_now.callback(None)
+
+        self.successResultOf(settled)
+
+    def test_unreachable(self) -> None:
+        """A store that cannot be reached costs the record and leaves a line in the log without a word of it."""
+        lines: Sequence[str] = self.logged()
+        self.keeping.keep(ANNE, {"resp_secret": b"secret"})
+
+        self.store.put_now.errback(ProxyError(Kind.OVERLOADED, "The store is away."))
+
+        self.successResultOf(self.keeping.settled())
+        self.assertEqual(lines, ["An answer could not be kept: The store is away."])
+
+    def test_replaced(self) -> None:
+        """Of two records of one name the later one is found."""
+        self.keeping.keep(ANNE, {"a": b"1"})
+        self.keeping.keep(ANNE, {"a": b"2"})
+
+        self.assertEqual(self.successResultOf(self.found(ANNE, "a")), {"a": b"2"})
