@@ -38,7 +38,7 @@ from ccproxy.shares import excesses, separations, share
 from ccproxy.simulator.app import Simulator
 from ccproxy.simulator.service import SimulatorSite
 from ccproxy.startup import listening
-from ccproxy.store.opening import open_store
+from ccproxy.store.opening import open_store, require
 from ccproxy.upkeep.catalog import Catalog
 from ccproxy.upkeep.periodic import Periodic
 from ccproxy.upkeep.release import FALLBACK_VERSION, Release
@@ -215,6 +215,7 @@ def makeService(options: Options) -> IService:
 
     def read() -> Loaded:
         loaded = load(path=options["config"], environ=os.environ, options=options.settings())
+        require(loaded.config.store_url)
         return evolve(loaded, warnings=(*loaded.warnings, *excesses(loaded.config), *separations(loaded.config)))
 
     start = begin(read, greet, reactor)

@@ -25,6 +25,7 @@ from ccproxy.errors import ProxyError
 from ccproxy.options import Options
 from ccproxy.service import assemble, endpoints, makeService, upkeep
 from ccproxy.startup import StartupError
+from ccproxy.store import opening
 from ccproxy.upkeep.periodic import Periodic
 from ccproxy.web.drain import Drain
 from tests.web.agents import Mute
@@ -189,6 +190,15 @@ class MakeServiceTests(ServiceTestCase):
 
 class RefusalTests(ServiceTestCase):
     """Configurations with which the daemon does not start: one line says why."""
+
+    def test_store_without_its_client(self) -> None:
+        """A Redis to which nothing here can speak is a line at the start, for one process and for the parent of several."""
+        self.patch(opening, "find_spec", lambda name: None)
+
+        for workers in ("1", "2"):
+            line = self.refused("--store-url", "redis://:hidden@127.0.0.1", "--workers", workers)
+            self.assertIn("twisted-ccproxy[redis]", line)
+            self.assertNotIn("hidden", line)
 
     def test_bad_option(self) -> None:
         """A bad value of an option is named with its option."""
