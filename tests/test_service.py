@@ -194,9 +194,11 @@ class RefusalTests(ServiceTestCase):
     def test_store_without_its_client(self) -> None:
         """A Redis to which nothing here can speak is a line at the start, for one process and for the parent of several."""
         self.patch(opening, "find_spec", lambda name: None)
+        os.environ["CCPROXY_STORE_URL"] = "redis://:hidden@127.0.0.1"
 
         for workers in ("1", "2"):
-            line = self.refused("--store-url", "redis://:hidden@127.0.0.1", "--workers", workers)
+            os.environ["CCPROXY_WORKERS"] = workers
+            line = self.refused()
             self.assertIn("twisted-ccproxy[redis]", line)
             self.assertNotIn("hidden", line)
 
