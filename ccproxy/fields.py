@@ -123,6 +123,10 @@ class Fields:
         """The field as it came, or None; it does not count as asked for."""
         return self._value.get(name)
 
+    def but(self, **changes: object) -> dict[str, Any]:
+        """All fields as they came, but for some; none of them counts as asked for."""
+        return {**self._value, **changes}
+
     def string(self, name: str) -> str | None:
         """A string, or None."""
         return self._typed(name, str)

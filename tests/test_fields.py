@@ -154,6 +154,13 @@ class ReadingTests(FieldsTestCase):
 
         self.assertEqual((read.peek("a"), read.peek("b"), read.unread()), ([1], None, ("tools[2].a",)))
 
+    def test_but(self) -> None:
+        """All fields can be had with some of them changed; the body stays as it is, and none counts as asked for."""
+        read = fields(a=1, b=2)
+
+        self.assertEqual(read.but(b=3, c=None), {"a": 1, "b": 3, "c": None})
+        self.assertEqual((read.peek("b"), read.unread()), (2, ("tools[2].a", "tools[2].b")))
+
     def test_same_object(self) -> None:
         """An object that is asked for twice remembers what was asked of it."""
         read = fields(a={"b": 1, "c": 2})
