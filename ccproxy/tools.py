@@ -31,7 +31,7 @@ def offered(body: Fields, notes: list[Note]) -> tuple[Tool, ...]:
             continue
         if function is None and kind == "function" and not tool.has("name"):
             raise invalid("is required.", tool.at("function"))
-        tools.append(_tool(function or tool))
+        tools.append(described(function or tool))
     return tuple(tools)
 
 
@@ -70,6 +70,11 @@ def parallel(body: Fields) -> bool | None:
     return None if disabled is None else not disabled
 
 
-def _tool(tool: Fields) -> Tool:
+def described(tool: Fields) -> Tool:
+    """One tool that takes JSON.
+
+    Raises:
+        ProxyError: `ccproxy.errors.Kind.INVALID_REQUEST`, with the field that is wrong.
+    """
     schema = tool.mapping("parameters") or tool.mapping("input_schema") or {"type": "object", "properties": {}}
     return Tool(tool.required_string("name"), tool.string("description"), schema)
