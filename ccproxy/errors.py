@@ -23,6 +23,7 @@ class Kind(Enum):
     NOT_FOUND = ("not_found", 404, False)
     MODEL_NOT_FOUND = ("model_not_found", 404, False)
     METHOD_NOT_ALLOWED = ("method_not_allowed", 405, False)
+    UPGRADE_REQUIRED = ("upgrade_required", 426, False)
     CLIENT_TIMEOUT = ("client_timeout", 408, True)
     TOO_LARGE = ("too_large", 413, False)
     HEADER_TOO_LARGE = ("header_too_large", 431, False)

@@ -24,6 +24,7 @@ _WORDS: dict[Kind, tuple[str, str | None]] = {
     Kind.NOT_FOUND: ("invalid_request_error", "not_found"),
     Kind.MODEL_NOT_FOUND: ("invalid_request_error", "model_not_found"),
     Kind.METHOD_NOT_ALLOWED: ("invalid_request_error", "method_not_allowed"),
+    Kind.UPGRADE_REQUIRED: ("invalid_request_error", "upgrade_required"),
     Kind.CLIENT_TIMEOUT: ("invalid_request_error", "request_timeout"),
     Kind.TOO_LARGE: ("invalid_request_error", "request_too_large"),
     Kind.HEADER_TOO_LARGE: ("invalid_request_error", "headers_too_large"),

@@ -16,7 +16,7 @@ class KindTests(SynchronousTestCase):
 
         self.assertEqual(
             sorted({kind.status for kind in Kind}),
-            [400, 401, 402, 403, 404, 405, 408, 413, 429, 431, 500, 502, 503, 504],
+            [400, 401, 402, 403, 404, 405, 408, 413, 426, 429, 431, 500, 502, 503, 504],
         )
         self.assertEqual(retryable, {408, 429, 502, 503, 504})
         self.assertFalse(Kind.USAGE_EXHAUSTED.retryable)

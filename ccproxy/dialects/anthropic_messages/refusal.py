@@ -19,6 +19,7 @@ _TYPES = {
     Kind.NOT_FOUND: "not_found_error",
     Kind.MODEL_NOT_FOUND: "not_found_error",
     Kind.METHOD_NOT_ALLOWED: "invalid_request_error",
+    Kind.UPGRADE_REQUIRED: "invalid_request_error",
     Kind.CLIENT_TIMEOUT: "timeout_error",
     Kind.TOO_LARGE: "request_too_large",
     Kind.HEADER_TOO_LARGE: "invalid_request_error",
