@@ -33,8 +33,11 @@ class Memory(Protocol):
             ProxyError: `Kind.INVALID_REQUEST`, when something is not there.
         """
 
-    def records(self, encoder: Encoder) -> Mapping[str, bytes]:
-        """What to keep, by names, of an answer as far as one of the dialect's encoders wrote it; nothing where that is not wanted."""
+    def records(self, encoder: Encoder, *, always: bool = False) -> Mapping[str, bytes]:
+        """What to keep, by names, of an answer as far as one of the dialect's encoders wrote it.
+
+        It is nothing where that is not wanted, unless ``always``: then it is what there is of an answer that ended well.
+        """
 
     def shown(self, record: bytes) -> bytes:
         """The JSON of a kept answer, as a client gets it again."""

@@ -90,10 +90,9 @@ class CompactionStream:
         self._frames = Frames(turn)
         self._summary = _Summary(turn)
 
-    @property
-    def records(self) -> Mapping[str, bytes]:
+    def records(self, *, always: bool = False) -> Mapping[str, bytes]:
         """What to keep of the turn, by names."""
-        return self._frames.response.records()
+        return self._frames.response.records(always=always)
 
     def encode(self, event: Event) -> bytes:
         """Collect one event; the last one gives the item, the others begin the response."""
@@ -133,10 +132,9 @@ class CompactionDocument:
         self._response = Response(turn)
         self._summary = _Summary(turn)
 
-    @property
-    def records(self) -> Mapping[str, bytes]:
+    def records(self, *, always: bool = False) -> Mapping[str, bytes]:
         """What to keep of the turn, by names."""
-        return self._response.records()
+        return self._response.records(always=always)
 
     def encode(self, event: Event) -> bytes:
         """Collect one event; the last one gives the document."""

@@ -39,10 +39,9 @@ class ResponseDocument:
         self._started = BlockStarted(0, Block.TEXT)
         self._pieces: list[str] = []
 
-    @property
-    def records(self) -> Mapping[str, bytes]:
+    def records(self, *, always: bool = False) -> Mapping[str, bytes]:
         """What to keep of the turn, by names."""
-        return self._response.records()
+        return self._response.records(always=always)
 
     def encode(self, event: Event) -> bytes:
         """Collect one event; the last one gives the document."""

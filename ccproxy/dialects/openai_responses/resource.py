@@ -86,13 +86,14 @@ class Response:
             self._final = shown
         return shown
 
-    def records(self) -> Mapping[str, bytes]:
-        """What to keep of a turn: the response with its input, and each of its items; nothing where that is not wanted.
+    def records(self, *, always: bool) -> Mapping[str, bytes]:
+        """What to keep of a turn: the response with its input, and each of its items.
 
-        An answer in the background is asked for while it is made, and to learn that it failed; of any other only its good end is kept.
+        It is nothing where that is not wanted, unless ``always``. An answer in the background is asked for while it is made, and to
+        learn that it failed; of any other only its good end is kept.
         """
         shown = self._final or (self.begun() if self._asked.background else b"")
-        if not shown or not self._asked.stored:
+        if not shown or not (self._asked.stored or always):
             return {}
         whole = b'{"response":%b,"input":%b}' % (shown, quote(list(self._asked.items)))
         return {self.id: whole, **self._output}

@@ -118,10 +118,9 @@ class ResponseStream:
         self._open = _Open(Item(-1, "", Block.TEXT), None)  # nothing is open before the first block
         self._stopped: tuple[Item, str] | None = None
 
-    @property
-    def records(self) -> Mapping[str, bytes]:
+    def records(self, *, always: bool = False) -> Mapping[str, bytes]:
         """What to keep of the turn, by names."""
-        return self._frames.response.records()
+        return self._frames.response.records(always=always)
 
     def encode(self, event: Event) -> bytes:
         """Say one event in frames."""

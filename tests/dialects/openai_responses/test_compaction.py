@@ -121,7 +121,7 @@ class StreamTests(SynchronousTestCase):
         encoder = CompactionStream(turn_of())
         encoded(encoder, [TextDelta("a"), STOP])
 
-        self.assertEqual(list(encoder.records), ["resp_7f3a", "cmp_7f3a00"])
+        self.assertEqual(list(encoder.records()), ["resp_7f3a", "cmp_7f3a00"])
 
 
 class DocumentTests(SynchronousTestCase):
@@ -140,7 +140,7 @@ class DocumentTests(SynchronousTestCase):
             encoder = CompactionDocument(turn_of(), bare=bare)
             encoded(encoder, [TextDelta("a"), STOP])
 
-            self.assertEqual(list(encoder.records), names)
+            self.assertEqual(list(encoder.records()), names)
 
     def test_bare(self) -> None:
         """Asked for by itself it is an object with the user's own messages before it."""

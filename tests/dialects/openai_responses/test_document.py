@@ -24,7 +24,7 @@ def records(asked: Asked, *events: Event, stream: bool) -> dict[str, object]:
     turn = asking(asked)
     encoder: ResponseStream | ResponseDocument = ResponseStream(turn) if stream else ResponseDocument(turn)
     encoded(encoder, events)
-    return {name: json.loads(record) for name, record in encoder.records.items()}
+    return {name: json.loads(record) for name, record in encoder.records().items()}
 
 
 def both(turn: Turn) -> tuple[Encoder, Encoder]:
