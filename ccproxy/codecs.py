@@ -12,6 +12,7 @@ from typing import Protocol
 
 from attrs import field, frozen
 
+from ccproxy.dialogue import Dialogue
 from ccproxy.errors import ProxyError
 from ccproxy.events import Event
 from ccproxy.fields import Fields
@@ -182,12 +183,14 @@ class Dialect(Protocol):
         name: What the log calls it.
         paths: Where it is served; the first is the one to name.
         counter: How it tells how many tokens a request has; None if it has no such thing.
+        dialogue: How it is spoken over WebSockets; None if it is not.
         memory: How its requests refer to earlier answers; None if they hold all that they mean.
     """
 
     name: str
     paths: Sequence[str]
     counter: TokenCounter | None
+    dialogue: Dialogue | None
     memory: Memory | None
 
     def speaks(self, headers: Mapping[str, str], query: Collection[str]) -> bool:

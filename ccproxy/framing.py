@@ -225,6 +225,11 @@ def sse(data: bytes, event: bytes = b"") -> bytes:
     return b"data: %b\n\n" % data
 
 
+def sse_data(frames: bytes) -> list[bytes]:
+    """The data of whole frames that `sse` made, without their names and without comments."""
+    return [line[6:] for line in frames.split(b"\n") if line.startswith(b"data: ")]
+
+
 def sse_comment(text: bytes = b"") -> bytes:
     """Frame a comment, which every client ignores."""
     return b": %b\n\n" % text

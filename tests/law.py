@@ -32,7 +32,10 @@ PURE = (
             "tools",
         )
     ),
-    *(f"ccproxy.{name}" for name in ("events", "prompt", "errors", "codecs", "framing", "fields", "translator")),
+    *(
+        f"ccproxy.{name}"
+        for name in ("events", "prompt", "errors", "codecs", "dialogue", "framing", "fields", "translator")
+    ),
     *(
         f"ccproxy.{name}"
         for name in (
@@ -100,6 +103,8 @@ LAW: tuple[Never | Only, ...] = (
     Only(("ccproxy.web.*", "ccproxy.simulator.*"), ("klein.*",)),
     Only(("ccproxy.net.*",), ("treq.*",)),
     Only(("ccproxy.store.redis",), ("txredisapi.*",), in_functions=True),  # it imports the reactor
+    Only(("ccproxy.web.websocket",), ("autobahn.*", "txaio.*")),
+    Only(("ccproxy.web.upgrade",), ("ccproxy.web.websocket",), in_functions=True),  # Autobahn is an extra
     Only((SERVICE, "ccproxy.simulator.service", "ccproxy.workers"), (REACTOR,), in_functions=True),
     # 5: the wiring is at the top; the plugin names it in strings, so that twistd lists it without loading it.
     Only(("ccproxy.__main__",), (SERVICE,)),

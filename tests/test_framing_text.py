@@ -8,7 +8,17 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from ccproxy.framing import MalformedJSONError, SurrogateJoiner, dumps, loads, quote, quote_all, sse, sse_comment
+from ccproxy.framing import (
+    MalformedJSONError,
+    SurrogateJoiner,
+    dumps,
+    loads,
+    quote,
+    quote_all,
+    sse,
+    sse_comment,
+    sse_data,
+)
 from tests.cuts import pieces
 
 quickly = settings(max_examples=150, deadline=None)
@@ -84,6 +94,14 @@ class JSONTests(SynchronousTestCase):
 
 class FrameTests(SynchronousTestCase):
     """Server-sent events."""
+
+    @given(st.lists(anything, max_size=5))
+    @quickly
+    def test_found_again(self, values: list[object]) -> None:
+        """What was framed is found again in whole frames, whatever it is, and comments and names are not."""
+        written = [sse(quote(value), b"data: name" if index % 2 else b"") for index, value in enumerate(values)]
+
+        self.assertEqual(sse_data(sse_comment(b"data: no").join([b"", *written])), [quote(value) for value in values])
 
     def test_data(self) -> None:
         """A frame is its data and a blank line, after its event if it has one."""

@@ -47,6 +47,8 @@ OFFENCES = (
     ("ccproxy.store.redis", "import txredisapi", "txredisapi"),
     ("ccproxy.startup", "from klein import Klein", "klein.Klein"),
     ("ccproxy.web.app", "import treq", "treq"),
+    ("ccproxy.web.socket", "import autobahn.websocket", "autobahn.websocket"),
+    ("ccproxy.web.upgrade", "from ccproxy.web.websocket import WebSocket", "ccproxy.web.websocket"),
     ("ccproxy.logs", "def f():\n    from twisted.internet import reactor", REACTOR),
     ("ccproxy.service", "from twisted.internet import reactor", REACTOR),
     ("ccproxy.demo", "from ccproxy.service import makeService", "ccproxy.service"),

@@ -23,6 +23,7 @@ from ccproxy.web.house import House
 from ccproxy.web.kept import KeptAnswers
 from ccproxy.web.request import ProxyRequest
 from ccproxy.web.routes import Handler, Routes
+from ccproxy.web.upgrade import can_upgrade, upgrading, wants_socket
 
 _T = TypeVar("_T")
 
@@ -69,10 +70,13 @@ class App:
         return None
 
     def _route(self) -> None:
-        klein = self.klein
+        klein, house = self.klein, self._house
         for dialect in self._dialects:
             for path in dialect.paths:
                 self._post(path, self._serving(dialect))
+            if dialect.dialogue is not None and can_upgrade():
+                for path in dialect.dialogue.paths:
+                    self._short[b"GET", path.encode()] = upgrading(house, dialect, dialect.dialogue, self.live)
             if dialect.counter is not None:
                 for path in dialect.counter.paths:
                     self._post(path, self._counting(dialect, dialect.counter))
@@ -171,7 +175,12 @@ class App:
 
     def _no_route(self, request: ProxyRequest, failure: Failure) -> bytes:
         path = request.path.decode("utf-8", "replace")
-        if failure.check(MethodNotAllowed):
+        if failure.check(MethodNotAllowed) and wants_socket(request.plain_headers):
+            request.setHeader("upgrade", "HTTP/1.1")
+            error = ProxyError(
+                Kind.UPGRADE_REQUIRED, f"There is no WebSocket at {path[:80]}; send requests one by one."
+            )
+        elif failure.check(MethodNotAllowed):
             allowed = ", ".join(sorted(failure.value.valid_methods or ()))  # type: ignore[union-attr]
             request.setHeader("allow", allowed)
             error = ProxyError(Kind.METHOD_NOT_ALLOWED, f"{path[:80]} answers to {allowed} only.")

@@ -38,7 +38,7 @@ _EMPTY_SECONDS = 5.0  # so soon an empty answer has cost nothing
 
 
 class Exchange:
-    """One request and its answer.
+    """One request and its answer; ``encoder`` is what writes it, once there is one.
 
     Args:
         house: What it needs.
@@ -56,7 +56,7 @@ class Exchange:
         self._report = Report(request_id(sink.plain_headers) or self._id, dialect.name, house.clock.seconds())
         self._plan: Plan | None = None
         self._answer: Answer | None = None
-        self._encoder: Encoder | None = None
+        self.encoder: Encoder | None = None
         self._relay: Relay | None = None
         self._check: Validated | None = None
         self._in_band: frozenset[Kind] = frozenset()
@@ -132,8 +132,8 @@ class Exchange:
 
     async def _write_down(self, planned: Plan) -> bytes | None:
         self._prepare(planned)
-        assert self._answer is not None and self._encoder is not None  # noqa: S101 - just made
-        self._answer.write(self._encoder.ping())  # whoever comes finds the beginning at once
+        assert self._answer is not None and self.encoder is not None  # noqa: S101 - just made
+        self._answer.write(self.encoder.ping())  # whoever comes finds the beginning at once
         async with self._house.admission.place(planned.identity.key):
             ended = await self._ask()
         return self._end(ended)
@@ -164,8 +164,8 @@ class Exchange:
     def _prepare(self, planned: Plan) -> None:
         self._plan = planned
         self._report.model = planned.turn.model
-        self._encoder = self._dialect.encoder(planned.turn, stream=planned.prompt.stream)
-        self._answer = self._begin(planned, self._encoder)
+        self.encoder = self._dialect.encoder(planned.turn, stream=planned.prompt.stream)
+        self._answer = self._begin(planned, self.encoder)
 
     def _begin(self, planned: Plan, encoder: Encoder) -> Answer:
         if not planned.prompt.stream:
@@ -219,14 +219,14 @@ class Exchange:
 
     async def _open(self) -> tuple[Translator, Relay]:
         """Send the request, and have its answer relayed."""
-        assert self._answer is not None and self._encoder is not None  # noqa: S101 - made before any attempt
+        assert self._answer is not None and self.encoder is not None  # noqa: S101 - made before any attempt
         planned, config, clock = self._planned, self._house.config, self._house.clock
         made = chain(planned, config)
         self._check = made.check
         diagnose = self._house.upstream.diagnose
         response = await self._house.client.open(planned.request, diagnose, seconds=config.silence_timeout)
         self._trace(response)
-        translator = Translator(self._house.upstream.decoder(), made.stages, self._encoder)
+        translator = Translator(self._house.upstream.decoder(), made.stages, self.encoder)
         limits = Limits(
             text_silence=_text_silence(planned, config),
             silence=config.silence_timeout,
@@ -264,7 +264,7 @@ class Exchange:
     def _keep(self, key: Key) -> None:
         """Keep the answer for later requests, where the dialect has such and this one wants it."""
         memory = self._dialect.memory
-        if memory is not None and self._encoder is not None and (records := memory.records(self._encoder)):
+        if memory is not None and self.encoder is not None and (records := memory.records(self.encoder)):
             self._house.keeping.keep(key, records)
 
     def _end(self, ended: Finished | Failed) -> bytes | None:
@@ -279,9 +279,9 @@ class Exchange:
         if self._answer is None and self._sink.startedWriting:
             self._sink.abort()  # in the middle of an answer that is read from elsewhere, and that stays readable
             return
-        if self._answer is None or self._encoder is None or not (self._answer.begun or error.kind in self._in_band):
+        if self._answer is None or self.encoder is None or not (self._answer.begun or error.kind in self._in_band):
             raise self._enriched(error)
-        self._answer.write(self._encoder.encode(Failed(error)))
+        self._answer.write(self.encoder.encode(Failed(error)))
         self._sink.finish()
 
     def _enriched(self, error: ProxyError) -> ProxyError:

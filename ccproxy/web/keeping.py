@@ -131,7 +131,7 @@ async def recalled(house: House, dialect: Dialect, asked: Asked, key: Key) -> As
         ProxyError: The body is none of the dialect, or the store cannot be reached; later, when it is read, something is not there.
     """
     memory = dialect.memory
-    if memory is None:
+    if memory is None or isinstance(asked, Recalled):
         return asked
     body = await house.offload(asked.fields, asked.weight)
     wanted = memory.wanted(body)

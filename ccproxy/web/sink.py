@@ -31,13 +31,11 @@ class Asked(Protocol):
 
 @implementer(IConsumer)
 class Sink(Protocol):
-    """One request from an exchange's side: the head and the body that came, and the answer that goes.
+    """One request from an exchange's side: the head and the body that came, and the answer that goes."""
 
-    Attributes:
-        startedWriting: Whether the head of the answer is out, so that nothing can be put into it any more.
-    """
-
-    startedWriting: int | bool  # noqa: N815 - Twisted's name
+    @property
+    def startedWriting(self) -> int | bool:  # noqa: N802 - Twisted's name
+        """Whether the head of the answer is out, so that nothing can be put into it any more."""
 
     @property
     def plain_headers(self) -> Mapping[str, str]:

@@ -6,11 +6,11 @@ twisted.web keeps large bodies in temporary files (trap P13), unless a site has 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
+from twisted.internet import protocol
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress, IReactorTime
-from twisted.internet.protocol import Protocol
 from twisted.logger import Logger
 from twisted.web import http
 from twisted.web.resource import IResource
@@ -27,7 +27,14 @@ from ccproxy.web.turnstile import Turnstile
 _QUIET_SECONDS = 60.0
 
 
-class _Surplus(Protocol):
+class Connection(Protocol):
+    """A client's connection."""
+
+    def drain(self) -> None:
+        """Close now if nothing is under way, else after what is."""
+
+
+class _Surplus(protocol.Protocol):
     """A connection too many. That there is a protocol at all is for TLS, which would keep the socket of none."""
 
     @override
@@ -74,7 +81,7 @@ class ProxySite(Site):
         self.refusal = refusal
         self.objection = objection
         self.clock = clock
-        self.channels: set[ProxyChannel] = set()
+        self.channels: set[Connection] = set()
         self.draining = False
         self.turnstile = Turnstile(clock)
         self._complained_at: float | None = None
@@ -122,7 +129,7 @@ class ProxySite(Site):
         self._empty = Deferred()
         return self._empty
 
-    def forget(self, channel: ProxyChannel) -> None:
+    def forget(self, channel: Connection) -> None:
         """A connection is closed."""
         self.channels.discard(channel)
         if self._empty is not None and not self.channels:

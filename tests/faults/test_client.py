@@ -12,6 +12,7 @@ from typing import Any
 from twisted.internet.task import deferLater
 
 from ccproxy.service import Assembly
+from ccproxy.web.channel import ProxyChannel
 from tests.faults.house import MODES, FaultTestCase, head, request, said
 from tests.faults.upstream import BEGINNING, CHUNKED, SILENCE, WHOLE, Script, ScriptedUpstream, chunks, reset, sized
 from tests.sockets.house import Reader
@@ -144,6 +145,7 @@ class PipeliningTests(FaultTestCase):
                 await deferLater(self.reactor, 0.01)
 
         (channel,) = assembly.site.channels
+        assert isinstance(channel, ProxyChannel)
         self.assertLess(sum(map(len, channel._dataBuffer)), 200_000)
         self.assertLess(taken, 16_000_000)  # what the kernel holds
         reset(reader.transport)

@@ -19,7 +19,7 @@ from twisted.internet.testing import StringTransport
 from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.web.iweb import IAgent
-from typing_extensions import override
+from typing_extensions import Self, override
 
 from ccproxy.config import Config
 from ccproxy.service import assemble
@@ -85,6 +85,7 @@ class Wire(StringTransport):
     """A client's socket, seen from the server: after an abort nothing goes out any more."""
 
     aborted = False
+    protocol: Any = None
 
     def __init__(self) -> None:
         super().__init__(lenient=True)
@@ -119,8 +120,13 @@ class Client:
         self.wire = Wire()
         self.connected = True
         self._daemon = daemon
-        self._channel = daemon.site.buildProtocol(None)
-        self._channel.makeConnection(self.wire)
+        self.wire.protocol = daemon.site.buildProtocol(None)
+        self._protocol.makeConnection(self.wire)
+
+    @property
+    def _protocol(self) -> Any:
+        """What serves the connection: a channel, until that hands it over."""
+        return self.wire.protocol
 
     @property
     def received(self) -> bytes:
@@ -138,7 +144,7 @@ class Client:
         (answer,) = self.answers
         return answer
 
-    def send(self, data: bytes) -> Client:
+    def send(self, data: bytes) -> Self:
         """Send bytes, and let everything run that can; what is sent into a lost connection is lost."""
         self.send_at_once(data)
         self._daemon.settle()
@@ -147,7 +153,7 @@ class Client:
     def send_at_once(self, data: bytes) -> None:
         """Send bytes in the same turn of the reactor as whatever comes next."""
         if self.connected:
-            self._channel.dataReceived(data)
+            self._protocol.dataReceived(data)
 
     def ask(
         self, method: str, path: str | bytes, body: object = None, headers: Mapping[str, str] | None = None
@@ -167,11 +173,11 @@ class Client:
 
     def stop_reading(self) -> None:
         """Let the server's send buffer fill up."""
-        self._channel.pauseProducing()
+        self._protocol.pauseProducing()
 
     def read_on(self) -> None:
         """Let the server's send buffer empty itself."""
-        self._channel.resumeProducing()
+        self._protocol.resumeProducing()
         self._daemon.settle()
 
     def leave(self, *, tell_producer: bool = True) -> None:
@@ -181,7 +187,7 @@ class Client:
         self.connected = False
         if tell_producer and self.wire.producer is not None:
             self.wire.producer.stopProducing()
-        self._channel.connectionLost(Failure(ConnectionLost()))
+        self._protocol.connectionLost(Failure(ConnectionLost()))
         self._daemon.settle()
 
     def notice(self) -> None:
@@ -215,8 +221,12 @@ class MemoryDaemon:
     def connect(self) -> Client:
         """A new connection."""
         client = Client(self)
-        self._clients.append(client)
+        self.adopt(client)
         return client
+
+    def adopt(self, client: Client) -> None:
+        """Let a client notice what becomes of its connection."""
+        self._clients.append(client)
 
     def settle(self) -> None:
         """Let everything run that needs no time."""
@@ -261,11 +271,15 @@ class HouseTestCase(Unmeasured):
     def daemon(self, agent: IAgent | None = None, **settings: Any) -> MemoryDaemon:
         """A daemon whose log is kept for the test, and which leaves nothing behind after it."""
         daemon = MemoryDaemon(agent, **settings)
+        self.watch(daemon)
+        return daemon
+
+    def watch(self, daemon: MemoryDaemon) -> None:
+        """Keep a daemon's log, and see that it leaves nothing behind."""
         observer = cast("ILogObserver", daemon.events.append)
         globalLogPublisher.addObserver(observer)
         self.addCleanup(globalLogPublisher.removeObserver, observer)
         self.addCleanup(self._end, daemon)
-        return daemon
 
     def _end(self, daemon: MemoryDaemon) -> None:
         daemon.end()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from ccproxy.web.body import BoundedBody
+from ccproxy.web.channel import ProxyChannel
 from tests.web.house import CHAT, KEY, LINGERING, MESSAGES, SPEECHES, Client, HouseTestCase, MemoryDaemon
 
 HEAD = f"POST {CHAT.path} HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {KEY}\r\n".encode()
@@ -70,6 +71,7 @@ class SizeTests(HouseTestCase):
         )
 
         (channel,) = daemon.site.channels
+        assert isinstance(channel, ProxyChannel)
         self.assertEqual(channel.requests[-1].content.getvalue(), b"")
 
         client.send(b"x" * 2000)

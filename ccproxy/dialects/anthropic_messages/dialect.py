@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 
 from ccproxy.codecs import Encoder, Model, TokenCounter, Turn
 from ccproxy.dialects.anthropic_messages import refusal, request, response
+from ccproxy.dialogue import Dialogue
 from ccproxy.errors import ProxyError
 from ccproxy.fields import Fields
 from ccproxy.framing import dumps
@@ -35,6 +36,7 @@ class AnthropicMessages:
     paths: Sequence[str] = ("/v1/messages", "/messages", "/anthropic/v1/messages")
 
     counter: TokenCounter | None = CountTokens()
+    dialogue: Dialogue | None = None
     memory: Memory | None = None
 
     def speaks(self, headers: Mapping[str, str], query: Collection[str]) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from ccproxy import openai
 from ccproxy.codecs import Encoder, Model, TokenCounter, Turn
 from ccproxy.dialects.openai_completions import request, response
+from ccproxy.dialogue import Dialogue
 from ccproxy.errors import ProxyError
 from ccproxy.fields import Fields
 from ccproxy.memory import Memory
@@ -20,6 +21,7 @@ class OpenAICompletions:
     paths: Sequence[str] = ("/v1/completions", "/completions", "/openai/v1/completions")
 
     counter: TokenCounter | None = None
+    dialogue: Dialogue | None = None
     memory: Memory | None = None
 
     def speaks(self, headers: Mapping[str, str], query: Collection[str]) -> bool:
