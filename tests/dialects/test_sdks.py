@@ -8,13 +8,18 @@ from typing import Any
 import anthropic
 import openai
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from ccproxy.codecs import Turn
 from ccproxy.dialects.anthropic_messages.response import MessageDocument, MessageStream
 from ccproxy.dialects.openai_chat.response import ChatDocument, ChatStream
 from ccproxy.dialects.openai_completions.response import CompletionDocument, CompletionStream
+from ccproxy.dialects.openai_responses.document import ResponseDocument
+from ccproxy.dialects.openai_responses.response import ResponseStream
 from ccproxy.errors import Kind, ProxyError
 from ccproxy.events import Event, Failed, Finished, FinishReason, ReasoningDelta, TextDelta, Usage
+from tests.dialects.openai_responses.answering import FORMED, SEALED, SUMMARY, call
 from tests.dialects.turns import TURN, encoded, said, turns
 
 ASKED: list[Any] = [{"role": "user", "content": "hello"}]
@@ -159,3 +164,54 @@ class OpenAITests(SynchronousTestCase):
 
 def _calls(message: Any) -> list[tuple[str, str, str]]:
     return [(call.id, call.function.name, call.function.arguments) for call in message.tool_calls or ()]
+
+
+class OpenAIResponsesTests(SynchronousTestCase):
+    """OpenAI's SDK on Responses."""
+
+    def setUp(self) -> None:
+        """Put a client on a wire that leads nowhere."""
+        self.wire = _Wire(openai.DefaultHttpxClient)
+        self.client = openai.OpenAI(api_key="user_test_key", http_client=self.wire.client(), max_retries=0)
+
+    def events(self, turn: Turn, events: list[Event], *, pings: int = 0) -> list[Any]:
+        """The events that the SDK makes of the stream of some events, begun with some pings."""
+        encoder = ResponseStream(turn)
+        before = b"".join(encoder.ping() for _ in range(pings))
+        self.wire.carry(before + encoded(encoder, events), ResponseStream.content_type)
+        with self.client.responses.stream(model="m", input="hello") as stream:
+            return list(stream)
+
+    def created(self, turn: Turn, events: list[Event]) -> Any:
+        """The response that the SDK makes of the document of some events."""
+        self.wire.carry(encoded(ResponseDocument(turn), events), ResponseDocument.content_type)
+        return self.client.responses.create(model="m", input="hello")
+
+    @settings(deadline=None, max_examples=25)
+    @given(turns(), st.sampled_from([TURN, SEALED, SUMMARY, FORMED]))
+    def test_sdk_makes_the_same_of_stream_and_document(self, events: list[Event], turn: Turn) -> None:
+        """Whatever a turn says, and however long the client waits for it, the SDK's last response is that of the document."""
+        *_, last = self.events(turn, events, pings=12)
+
+        created = self.created(turn, events)
+        left_out: Any = {"output": {"__all__": {"content": {"__all__": {"parsed"}}, "parsed_arguments": True}}}
+        shown = [item.model_dump(exclude_unset=True) for item in created.output]
+        streamed = last.response.model_dump(exclude_unset=True, exclude=left_out)["output"]
+        self.assertEqual(streamed, shown)
+        self.assertEqual((last.response.status, last.response.usage), (created.status, created.usage))
+        self.assertEqual(created.output_text, said(events).text)
+
+    def test_sdk_reads_custom_calls(self) -> None:
+        """The SDK sees the text of a custom tool, and the action of the local shell."""
+        called = [*call("patch", '{"input":"p"}', call_id="a"), *call("shell", '{"command":["ls"]}', call_id="b")]
+
+        *_, last = self.events(FORMED, [*called, Finished(FinishReason.TOOL_CALLS)])
+
+        custom, shell = last.response.output
+        self.assertEqual((custom.input, shell.action.command), ("p", ["ls"]))
+
+    def test_sdk_reads_a_failure(self) -> None:
+        """A stream that fails ends with the failed response."""
+        *_, last = self.events(TURN, FAILED)
+
+        self.assertEqual((last.type, last.response.error.message), ("response.failed", "Gone."))
