@@ -49,5 +49,6 @@ def _message(error: ProxyError) -> str:
     if error.field and "code" in (error.details or {}):
         return error.message.removeprefix(f"{error.field}: ")  # clients may know the sentence that belongs to a code
     if error.kind is Kind.RATE_LIMITED and error.retry_after is not None and not _WAIT.search(error.message):
-        return f"{error.message} Please try again in {error.retry_after:g}s."
+        said = error.message if error.message.endswith((".", "!", "?")) else f"{error.message}."
+        return f"{said} Please try again in {error.retry_after:g}s."
     return error.message

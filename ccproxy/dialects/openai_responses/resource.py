@@ -8,37 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ccproxy.codecs import Turn
+from ccproxy.dialects.openai_responses.echo import echo
 from ccproxy.dialects.openai_responses.output import asked_of
 from ccproxy.dialects.openai_responses.refusal import in_band
 from ccproxy.events import Failed, Finished, FinishReason, Usage
+from ccproxy.fields import Fields
 from ccproxy.framing import quote
 
 INCOMPLETE = {FinishReason.LENGTH: "max_output_tokens", FinishReason.CONTENT_FILTER: "content_filter"}
 """The finish reasons after which a response is incomplete, in the dialect's words."""
 
-_ECHO: Mapping[str, object] = {
-    "previous_response_id": None,
-    "instructions": None,
-    "tools": [],
-    "tool_choice": "auto",
-    "truncation": "disabled",
-    "parallel_tool_calls": True,
-    "text": {"format": {"type": "text"}},
-    "top_p": 1,
-    "presence_penalty": 0,
-    "frequency_penalty": 0,
-    "top_logprobs": 0,
-    "temperature": 1,
-    "reasoning": {"effort": None, "summary": None},
-    "max_output_tokens": None,
-    "max_tool_calls": None,
-    "store": False,
-    "background": False,
-    "service_tier": "default",
-    "metadata": {},
-    "safety_identifier": None,
-    "prompt_cache_key": None,
-}
+_ECHO = echo(Fields({"store": False}, ""))
 """What is repeated of a request that asked for none of it."""
 
 

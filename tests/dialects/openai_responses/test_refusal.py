@@ -69,7 +69,7 @@ class RefusalTests(SynchronousTestCase):
         for message, seconds, wait in (
             ("Slow down.", 7, ("7", "s")),
             ("Slow down.", 1.5, ("1.5", "s")),
-            ("Slow down.", None, ("30", "s")),
+            ("Slow down", None, ("30", "s")),
             ("Please try again in 250ms.", 7, ("250", "ms")),
         ):
             said = refused(ProxyError(Kind.RATE_LIMITED, message, retry_after=seconds))["message"]
