@@ -1,6 +1,6 @@
 """This module is the Responses API over a WebSocket: what its messages ask for, and how one says that something failed.
 
-A client sends ``response.create`` with the fields of a request, of which three are the transport's own, and gets the events of a stream.
+A client sends ``response.create`` with the fields of a request, beside the transport's own, and gets the events of a stream.
 ``generate: false`` wants an answer without content; ``response.processed`` tells that an answer was read, and changes nothing.
 Shapes: https://platform.openai.com/docs/guides/websocket-mode and https://www.openresponses.org/specification.
 """
@@ -14,7 +14,7 @@ from ccproxy.dialogue import Call
 from ccproxy.errors import Kind, ProxyError
 from ccproxy.fields import Fields, body, invalid
 
-_OWN = ("type", "stream", "stream_options", "background", "generate")
+_OWN = ("stream", "stream_options", "background", "generate")
 _SHOWN = 80  # characters of a type that nobody knows
 _MINUTE = 60
 

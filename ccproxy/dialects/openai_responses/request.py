@@ -99,7 +99,8 @@ def _view(body: Fields, forms: Mapping[str, CallForm]) -> View:
         stored=stored,
         background=body.boolean("background") or False,
         compaction=any(item.peek("type") == inputs.TRIGGER for item in inputs.items(body)),
-        items=inputs.kept(body) if stored else (),
+        # A connection goes on from its latest answer, stored or not; its requests have the type of their message.
+        items=inputs.kept(body) if stored or body.peek("type") == "response.create" else (),
     )
     return View(reasoning=True, kept=asked)
 

@@ -27,10 +27,12 @@ class CallTests(SynchronousTestCase):
         return error
 
     def test_create(self) -> None:
-        """It is the body of a request that is answered with a stream, and nothing in it is the transport's."""
+        """It is the body of a request that is answered with a stream, and of the transport there is only the message's type in it."""
         asked, silent = self.call(store=False, stream=False, stream_options={}, background=True)
 
-        self.assertEqual(asked, {"model": "sim/text", "input": "hello", "store": False, "stream": True})
+        self.assertEqual(
+            asked, {"type": "response.create", "model": "sim/text", "input": "hello", "store": False, "stream": True}
+        )
         self.assertFalse(silent)
 
     def test_silent(self) -> None:
