@@ -11,6 +11,7 @@ from typing import Any
 from attrs import frozen
 
 from tests.dialects.strict import frames, read_chat, read_completions, read_messages
+from tests.dialects.strict_responses import check_response, read_responses
 
 
 @frozen
@@ -100,6 +101,40 @@ def messages_document(answer: bytes) -> Meaning:
     if document["type"] == "error":
         return Meaning(ending=document["error"]["type"], message=document["error"]["message"])
     return _message(document["content"], document["stop_reason"], usage=document["usage"])
+
+
+def responses_stream(answer: bytes) -> Meaning:
+    """Read a Responses stream."""
+    read = read_responses(answer)
+    if read.end == "failed":
+        error = read.response["error"]
+        items = [*read.items, *([read.added] if read.added else [])]
+        text = "".join("".join(read.deltas[place]) for place, item in enumerate(items) if item["type"] == "message")
+        return Meaning(text, ending=error["code"], message=error["message"])
+    return _response(read.response)
+
+
+def responses_document(answer: bytes) -> Meaning:
+    """Read a Responses document."""
+    document = json.loads(answer)
+    if document.keys() == {"error"}:
+        return Meaning(ending=document["error"]["code"], message=document["error"]["message"])
+    check_response(document)
+    return _response(document)
+
+
+def _response(response: dict[str, Any]) -> Meaning:
+    output = response["output"]
+    parts = [part for item in output for part in item.get("content", ())]
+    calls = tuple((item["name"], json.loads(item["arguments"])) for item in output if item["type"] == "function_call")
+    details = response["incomplete_details"]
+    return Meaning(
+        "".join(part["text"] for part in parts if part["type"] == "output_text"),
+        "".join(part["text"] for part in parts if part["type"] == "reasoning_text"),
+        calls,
+        details["reason"] if details else response["status"],
+        usage=response["usage"],
+    )
 
 
 def _message(

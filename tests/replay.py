@@ -15,6 +15,9 @@ from ccproxy.upstreams.commandcode.records import Records
 HERE = Path(__file__).parent
 GOLDEN = HERE / "golden"
 TRANSCRIPTS = tuple(sorted(path.stem for path in (HERE / "transcripts").glob("*.ndjson")))
+SHOWN = tuple(dialect for dialect in DIALECTS if dialect.name != "openai_responses_compact")
+"""The dialects whose answers can be read: the sum of a conversation is sealed, by libraries that may not make the same bytes everywhere."""
+
 TURN = Turn(
     id="0123456789abcdef01234567",
     created=1_790_000_000,
@@ -51,7 +54,7 @@ def goldens() -> dict[Path, bytes]:
     """Every answer, by the file that keeps it."""
     return {
         golden(dialect, name, stream=stream): answer(dialect, [transcript(name)], stream=stream)
-        for dialect in DIALECTS
+        for dialect in SHOWN
         for name in TRANSCRIPTS
         for stream in (True, False)
     }

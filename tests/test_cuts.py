@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ccproxy.dialects import DIALECTS
 from ccproxy.events import Event, Failed
 from tests.cuts import cut, every
-from tests.replay import TRANSCRIPTS, answer, golden, transcript
+from tests.replay import SHOWN, TRANSCRIPTS, answer, golden, transcript
 from tests.unmeasured import Unmeasured
 from tests.upstreams.commandcode.streams import comparable, decoded
 
@@ -49,7 +48,7 @@ class CutTests(Unmeasured):
         """Cut into pieces of any size, down to single bytes, a transcript gives the same bytes in every dialect and both modes."""
         for name in TRANSCRIPTS:
             for pieces in divisions(transcript(name)):
-                for dialect in DIALECTS:
+                for dialect in SHOWN:
                     for stream in (True, False):
                         kept = golden(dialect, name, stream=stream).read_bytes()
 

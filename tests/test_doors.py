@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ccproxy import fields
 from ccproxy.dialects import DIALECTS
+from ccproxy.dialects.openai_responses.output import kept_of
 from ccproxy.doors import read
 from ccproxy.errors import ProxyError
 from ccproxy.framing import dumps
@@ -28,7 +29,7 @@ from ccproxy.prompt import (
     View,
 )
 
-CHAT, MESSAGES, COMPLETIONS = DIALECTS
+CHAT, MESSAGES, COMPLETIONS, RESPONSES, _ = DIALECTS
 FOREIGN = Note(NoteCode.FOREIGN_FORM)
 QUESTION = {"role": "user", "content": "What is the weather?"}
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
@@ -194,3 +195,22 @@ class CompletionsDoorTests(SynchronousTestCase):
         prompt = asked(COMPLETIONS, CHATTING)
 
         self.assertEqual((prompt.view, prompt.notes), (View(reasoning=False), (FOREIGN,)))
+
+
+class ResponsesDoorTests(SynchronousTestCase):
+    """Bodies of Responses at other doors, and of others at its own."""
+
+    def test_responses_at_chat(self) -> None:
+        """A body of Responses that comes to Chat Completions is read as what it is, with a note."""
+        prompt = asked(CHAT, {"model": "m", "instructions": "Be brief.", "input": "hello"})
+
+        self.assertEqual([message.role for message in prompt.messages], [Role.SYSTEM, Role.USER])
+        self.assertEqual(prompt.notes, (Note(NoteCode.FOREIGN_FORM),))
+
+    def test_chat_at_responses(self) -> None:
+        """A body of Chat Completions that comes to Responses is read as what it is, and its answer is not kept."""
+        prompt = asked(RESPONSES, CHATTING)
+
+        self.assertIn(Note(NoteCode.FOREIGN_FORM), prompt.notes)
+        self.assertEqual(asked(CHAT, CHATTING).messages, prompt.messages)
+        self.assertFalse(kept_of(prompt.view).stored)

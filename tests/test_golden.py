@@ -9,7 +9,6 @@ from attrs import evolve, frozen
 from twisted.trial.unittest import SynchronousTestCase
 
 from ccproxy.codecs import Dialect
-from ccproxy.dialects import DIALECTS
 from ccproxy.errors import Kind
 from ccproxy.events import FinishReason
 from tests.meanings import (
@@ -20,10 +19,12 @@ from tests.meanings import (
     completions_stream,
     messages_document,
     messages_stream,
+    responses_document,
+    responses_stream,
 )
-from tests.replay import GOLDEN, TRANSCRIPTS, golden, goldens
+from tests.replay import GOLDEN, SHOWN, TRANSCRIPTS, golden, goldens
 
-CHAT, MESSAGES, COMPLETIONS = DIALECTS
+CHAT, MESSAGES, COMPLETIONS, RESPONSES = SHOWN
 STOP, LENGTH, CALLS = FinishReason.STOP, FinishReason.LENGTH, FinishReason.TOOL_CALLS
 LATE, EARLY = "before it was finished", "without any output"
 
@@ -129,6 +130,15 @@ MESSAGES_ENDINGS: Mapping[FinishReason | Kind, str] = {
     Kind.RATE_LIMITED: "rate_limit_error",
 }
 COMPLETIONS_ENDINGS = {**CHAT_ENDINGS, CALLS: "stop"}
+RESPONSES_ENDINGS: Mapping[FinishReason | Kind, str] = {
+    **dict.fromkeys((STOP, CALLS, FinishReason.PAUSE), "completed"),
+    LENGTH: "max_output_tokens",
+    FinishReason.CONTENT_FILTER: "content_filter",
+    Kind.UPSTREAM: "upstream_error",
+    Kind.OVERLOADED: "server_is_overloaded",
+    Kind.CREDIT: "insufficient_quota",
+    Kind.RATE_LIMITED: "rate_limit_exceeded",
+}
 IN_BAND = {**MESSAGES_ENDINGS, Kind.UPSTREAM: "overloaded_error"}
 """A client of Messages repeats a stream that broke off for this one type."""
 
@@ -154,6 +164,17 @@ def messages_usage(spent: Spent) -> dict[str, Any]:
     return usage if spent.written is None else {**usage, "cache_creation_input_tokens": spent.written}
 
 
+def responses_usage(spent: Spent) -> dict[str, Any]:
+    """The usage as Responses shows it; cached tokens are part of the input."""
+    return {
+        "input_tokens": spent.input,
+        "input_tokens_details": {"cached_tokens": spent.read, "cache_write_tokens": spent.written or 0},
+        "output_tokens": spent.output,
+        "output_tokens_details": {"reasoning_tokens": spent.thought},
+        "total_tokens": spent.input + spent.output,
+    }
+
+
 class BytesTests(SynchronousTestCase):
     """The golden files, as they are."""
 
@@ -163,9 +184,9 @@ class BytesTests(SynchronousTestCase):
             self.assertEqual(answer, path.read_bytes(), path.relative_to(GOLDEN))
 
     def test_no_others(self) -> None:
-        """There is a golden file for every transcript, in every dialect and both modes, and no other."""
+        """There is a golden file for every transcript, in every dialect that can be read and both modes, and no other."""
         self.assertEqual(set(GOLDEN.glob("*/*")), goldens().keys())
-        self.assertEqual(len(goldens()), len(TRANSCRIPTS) * len(DIALECTS) * 2)
+        self.assertEqual(len(goldens()), len(TRANSCRIPTS) * len(SHOWN) * 2)
 
 
 class MeaningTests(SynchronousTestCase):
@@ -220,3 +241,11 @@ class MeaningTests(SynchronousTestCase):
     def test_completions_document(self) -> None:
         """A legacy Completions document means the text of the transcript."""
         self.check(COMPLETIONS, completions_document, COMPLETIONS_ENDINGS, chat_usage, stream=False, text_only=True)
+
+    def test_responses_stream(self) -> None:
+        """A Responses stream means what the transcript means."""
+        self.check(RESPONSES, responses_stream, RESPONSES_ENDINGS, responses_usage, stream=True)
+
+    def test_responses_document(self) -> None:
+        """A Responses document means what the transcript means."""
+        self.check(RESPONSES, responses_document, RESPONSES_ENDINGS, responses_usage, stream=False)

@@ -12,10 +12,11 @@ from anthropic.types.beta import message_create_params as beta_messages
 from attrs import frozen
 from openai.types import completion_create_params as completions
 from openai.types.chat import completion_create_params as chat
+from openai.types.responses import response_create_params as responses
 from twisted.trial.unittest import SynchronousTestCase
 
-from ccproxy.dialects import DIALECTS
 from tests.corpus_replay import Attempt, CorpusDaemon
+from tests.replay import SHOWN
 from tests.unmeasured import Unmeasured
 from tests.web.house import KEY
 
@@ -23,11 +24,13 @@ PAGE = Path(__file__).parents[1] / "docs" / "support.md"
 SECTIONS = {
     "OpenAI Chat Completions": "openai_chat",
     "OpenAI Completions (legacy)": "openai_completions",
+    "OpenAI Responses": "openai_responses",
     "Anthropic Messages": "anthropic_messages",
 }
 SDK = {
     "openai_chat": (chat.CompletionCreateParamsNonStreaming, chat.CompletionCreateParamsStreaming),
     "openai_completions": (completions.CompletionCreateParamsNonStreaming, completions.CompletionCreateParamsStreaming),
+    "openai_responses": (responses.ResponseCreateParamsNonStreaming, responses.ResponseCreateParamsStreaming),
     "anthropic_messages": (
         messages.MessageCreateParamsNonStreaming,
         messages.MessageCreateParamsStreaming,
@@ -37,7 +40,7 @@ SDK = {
 }
 """What each vendor's SDK can send."""
 
-PATHS = {dialect.name: dialect.paths[0] for dialect in DIALECTS}
+PATHS = {dialect.name: dialect.paths[0] for dialect in SHOWN}
 HELLO = [{"role": "user", "content": "hello"}]
 MINIMAL: dict[str, dict[str, Any]] = {
     "openai_chat": {
@@ -46,6 +49,11 @@ MINIMAL: dict[str, dict[str, Any]] = {
         "tools": [{"type": "function", "function": {"name": "tide_table"}}],
     },
     "openai_completions": {"model": "vendor/example-model", "prompt": "hello"},
+    "openai_responses": {
+        "model": "vendor/example-model",
+        "input": "hello",
+        "tools": [{"type": "function", "name": "tide_table"}],
+    },
     "anthropic_messages": {
         "model": "vendor/example-model",
         "messages": HELLO,
@@ -166,8 +174,8 @@ class CompletenessTests(SynchronousTestCase):
     """The tables as a whole."""
 
     def test_dialects(self) -> None:
-        """There is a table for every dialect."""
-        self.assertEqual({row.dialect for row in rows()}, {dialect.name for dialect in DIALECTS})
+        """There is a table for every dialect; that of conversations to sum up reads the fields of another one."""
+        self.assertEqual({row.dialect for row in rows()}, {dialect.name for dialect in SHOWN})
 
     def test_fields(self) -> None:
         """No field that a vendor's SDK can send is missing."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from attrs import evolve
 from hypothesis import given, settings
@@ -93,6 +94,12 @@ class RegistryTests(SynchronousTestCase):
                 "/v1/completions": "openai_completions",
                 "/completions": "openai_completions",
                 "/openai/v1/completions": "openai_completions",
+                "/v1/responses": "openai_responses",
+                "/responses": "openai_responses",
+                "/openai/v1/responses": "openai_responses",
+                "/v1/responses/compact": "openai_responses_compact",
+                "/responses/compact": "openai_responses_compact",
+                "/openai/v1/responses/compact": "openai_responses_compact",
             },
         )
 
@@ -103,6 +110,12 @@ class RegistryTests(SynchronousTestCase):
 
         self.assertEqual((speaking, silent), (["anthropic_messages"], []))
 
+    def test_query_tells_codex(self) -> None:
+        """On a path that dialects share, a client's version in the query shows Codex, which speaks Responses."""
+        speaking = [dialect.name for dialect in DIALECTS if dialect.speaks({}, ["client_version"])]
+
+        self.assertEqual(speaking, ["openai_responses"])
+
     def test_content_types(self) -> None:
         """A stream is an event stream and a document is JSON, in every dialect."""
         for dialect in DIALECTS:
@@ -110,13 +123,23 @@ class RegistryTests(SynchronousTestCase):
             self.assertEqual(dialect.encoder(TURN, stream=False).content_type, "application/json")
 
     def test_parse(self) -> None:
-        """Every dialect reads its simplest request into the same question, apart from who sees the reasoning."""
-        body = {"model": "m", "messages": [{"role": "user", "content": "hello"}], "prompt": "hello"}
+        """Every dialect reads its simplest request into the same question, apart from who sees the reasoning and what sums it up."""
+        said = [{"role": "user", "content": "hello"}]
+        bodies: list[dict[str, Any]] = [
+            {"messages": said},
+            {"messages": said},
+            {"prompt": "hello"},
+            {"input": "hello"},
+            {"input": "hello"},
+        ]
 
-        prompts = [dialect.parse(Fields(body, "")) for dialect in DIALECTS]
+        prompts = [
+            dialect.parse(Fields({"model": "m", **body}, "")) for dialect, body in zip(DIALECTS, bodies, strict=True)
+        ]
 
-        self.assertEqual(len({(prompt.model, prompt.messages) for prompt in prompts}), 1)
-        self.assertEqual([prompt.view.reasoning for prompt in prompts], [True, False, False])
+        self.assertEqual(len({(prompt.model, prompt.messages[0]) for prompt in prompts}), 1)
+        self.assertEqual([len(prompt.messages) for prompt in prompts], [1, 1, 1, 1, 2])
+        self.assertEqual([prompt.view.reasoning for prompt in prompts], [True, False, False, True, False])
 
 
 class OpenAIModelTests(SynchronousTestCase):

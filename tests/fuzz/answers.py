@@ -12,6 +12,7 @@ from ccproxy.codecs import Dialect
 from ccproxy.dialects import DIALECTS
 from ccproxy.errors import Kind
 from tests.dialects import strict
+from tests.dialects.strict_responses import read_responses
 from tests.dialects.test_refusal import CHAT_TYPES, MESSAGES_TYPES_BY_STATUS
 
 # A document that does not fit the schema of its request is the one failure of the upstream that a request can bring about.
@@ -27,13 +28,22 @@ _STREAMS: Mapping[str, Callable[[bytes], object]] = {
     "openai_chat": strict.read_chat,
     "openai_completions": strict.read_completions,
     "anthropic_messages": strict.read_messages,
+    "openai_responses": read_responses,
 }
 _DOCUMENTS = {
     "openai_chat": ("object", "chat.completion"),
     "openai_completions": ("object", "text_completion"),
     "anthropic_messages": ("type", "message"),
+    "openai_responses": ("object", "response"),
+    "openai_responses_compact": ("object", "response.compaction"),
 }
 _CHAT_WORDS = {(kind.status, *CHAT_TYPES[kind]) for kind in Kind}
+_RESPONSES_WORDS = {
+    *_CHAT_WORDS,
+    (400, "invalid_request_error", "previous_response_not_found"),
+    (429, "usage_limit_reached", "usage_limit_reached"),
+    (503, "server_error", "server_is_overloaded"),
+}
 
 
 @frozen
@@ -74,7 +84,8 @@ def _served_at(path: str) -> tuple[Dialect, bool]:
     for dialect in DIALECTS:
         if dialect.counter and path.startswith(tuple(dialect.counter.paths)):
             return dialect, True
-    return next(dialect for dialect in DIALECTS if path.startswith(tuple(dialect.paths))), False
+    # Backwards, for the path of one dialect may begin with that of an earlier one.
+    return next(dialect for dialect in reversed(DIALECTS) if path.startswith(tuple(dialect.paths))), False
 
 
 def _refusal(dialect: Dialect, answer: Answer) -> dict[str, Any]:
@@ -89,14 +100,15 @@ def _refusal(dialect: Dialect, answer: Answer) -> dict[str, Any]:
     else:
         assert body.keys() == {"error"}, body
         assert isinstance(error["param"], (str, type(None))), body
-        assert (answer.status, error["type"], error["code"]) in _CHAT_WORDS, (answer.status, body)
+        words = _RESPONSES_WORDS if dialect.name.startswith("openai_responses") else _CHAT_WORDS
+        assert (answer.status, error["type"], error["code"]) in words, (answer.status, body)
     return error
 
 
 def _stream(dialect: Dialect, stream: bytes) -> None:
     """A stream ends well, or with its error and nothing after it."""
     spoken = [frame for frame in strict.frames(stream) if frame.comment is None]
-    if dialect.name == "anthropic_messages" or spoken[-1].data == "[DONE]":
+    if dialect.name in ("anthropic_messages", "openai_responses") or spoken[-1].data == "[DONE]":
         _STREAMS[dialect.name](stream)
         return
     datas = [json.loads(frame.data or "") for frame in spoken]

@@ -24,7 +24,7 @@ from tests.fuzz.oddities import JSON
 Holder: TypeAlias = "dict[str, JSON] | list[JSON]"
 Place: TypeAlias = "tuple[Holder, str | int]"
 
-_FIRST = ("model", "stream", "messages", "prompt")
+_FIRST = ("model", "stream", "messages", "prompt", "input")
 
 CORPUS = Path(__file__).parent.parent / "corpus"
 
@@ -67,11 +67,11 @@ def request(seed: int, number: int) -> Asked:
 
 def valid(dialect: str, random: Random) -> dict[str, JSON]:
     """A body that is right, or nearly so: a case of the corpus, and what it takes of others."""
-    bodies = _corpus()[dialect]
+    bodies = _corpus()[dialect.removesuffix("_compact")]
     body = deepcopy(random.choice(bodies))
     for other in random.choices(bodies, k=random.choice((0, 1, 2, 4, 8))):
         for name, value in deepcopy(other).items():
-            if name in ("messages", "tools") and isinstance(value, list) and isinstance(body.get(name), list):
+            if name in ("messages", "input", "tools") and isinstance(value, list) and isinstance(body.get(name), list):
                 body[name] += value
             else:
                 body[name] = value

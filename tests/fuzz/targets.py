@@ -28,6 +28,7 @@ from ccproxy.translator import Translator
 from ccproxy.upstreams.commandcode.lines import StreamRecord, kind_of
 from ccproxy.upstreams.commandcode.records import Records
 from tests.dialects import strict
+from tests.dialects.strict_responses import read_responses
 from tests.replay import TURN
 from tests.upstreams.commandcode.streams import comparable
 
@@ -41,6 +42,8 @@ _READERS: Mapping[str, Callable[[bytes], object]] = {
     "openai_chat": strict.read_chat,
     "openai_completions": strict.read_completions,
     "anthropic_messages": strict.read_messages,
+    "openai_responses": read_responses,
+    "openai_responses_compact": read_responses,
 }
 
 
@@ -181,13 +184,16 @@ def _answer(decoder: Decoder, dialect: Dialect, pieces: Sequence[bytes], *, stre
     if isinstance(outcome, Failed):
         assert not said, "a document that failed"
         said = dialect.refusal(outcome.error)
-    assert ("error" in json.loads(said)) == failed, said
+    assert bool(json.loads(said).get("error")) == failed, said
     return said
 
 
 def _check_stream(dialect: Dialect, said: bytes, *, failed: bool) -> None:
     if not failed:
         _READERS[dialect.name](said)
+        return
+    if dialect.name.startswith("openai_responses"):
+        assert read_responses(said).end == "failed", said
         return
     datas = [json.loads(frame.data or "") for frame in strict.frames(said) if frame.comment is None]
     assert [number for number, data in enumerate(datas, 1) if "error" in data] == [len(datas)], "the error is not last"

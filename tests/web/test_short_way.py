@@ -10,6 +10,7 @@ from klein.resource import KleinResource
 from twisted.internet.defer import CancelledError
 from twisted.logger import formatEvent
 
+from ccproxy.web.upgrade import can_upgrade
 from tests.web.house import CHAT, KEY, MESSAGES, SPEECHES, Client, HouseTestCase, MemoryDaemon
 
 _UPSTREAM_ID = re.compile("[0-9a-f]{32}")
@@ -55,12 +56,16 @@ class ShortWayTests(HouseTestCase):
         self.assertEqual(*seen)
 
     def test_paths(self) -> None:
-        """Every path on which a dialect is asked has the short way, by POST and without anything around it."""
+        """Every path on which a dialect is asked has the short way, without anything around it: by POST, and by GET where it can be upgraded."""
         daemon = self.daemon()
         paths = {path for dialect in daemon.house.dialects for path in dialect.paths}
         counters = {path for dialect in daemon.house.dialects if dialect.counter for path in dialect.counter.paths}
 
-        self.assertEqual(set(daemon.app.resource()._short), {(b"POST", path.encode()) for path in paths | counters})
+        dialogues = [dialect.dialogue for dialect in daemon.house.dialects if dialect.dialogue and can_upgrade()]
+        upgrades = {(b"GET", path.encode()) for dialogue in dialogues for path in dialogue.paths}
+
+        posts = {(b"POST", path.encode()) for path in paths | counters}
+        self.assertEqual(set(daemon.app.resource()._short), posts | upgrades)
 
     def test_answers(self) -> None:
         """Turns that go well and badly, as streams and as documents, in each dialect."""

@@ -14,14 +14,20 @@ from ccproxy.dialects.openai_responses.asked import Asked, CallForm, CallKind
 from ccproxy.dialects.openai_responses.custom_input import custom_input
 from ccproxy.envelopes import Content, Envelopes
 from ccproxy.framing import loads
+from ccproxy.prompt import View
 
 _PREFIXES = {CallKind.FUNCTION: "fc", CallKind.CUSTOM: "ctc", CallKind.LOCAL_SHELL: "lsh"}
 _NO_REQUEST = Asked(stored=False)
 
 
 def asked_of(turn: Turn) -> Asked:
-    """What the request asked of the form of its answer; a body of another dialect asked nothing, and is not kept."""
-    return turn.view.kept if isinstance(turn.view.kept, Asked) else _NO_REQUEST
+    """What the request of a turn asked of the form of its answer."""
+    return kept_of(turn.view)
+
+
+def kept_of(view: View) -> Asked:
+    """What was asked of the form of an answer; a body of another dialect asked nothing, and is not kept."""
+    return view.kept if isinstance(view.kept, Asked) else _NO_REQUEST
 
 
 @frozen
