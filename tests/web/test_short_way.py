@@ -56,7 +56,7 @@ class ShortWayTests(HouseTestCase):
         self.assertEqual(*seen)
 
     def test_paths(self) -> None:
-        """Every path on which a dialect is asked has the short way, without anything around it: by POST, and by GET where it can be upgraded."""
+        """Every path on which a dialect is asked has the short way, without anything around it, by POST, or GET where it is upgraded."""
         daemon = self.daemon()
         paths = {path for dialect in daemon.house.dialects for path in dialect.paths}
         counters = {path for dialect in daemon.house.dialects if dialect.counter for path in dialect.counter.paths}
