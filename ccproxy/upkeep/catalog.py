@@ -8,6 +8,7 @@ from difflib import SequenceMatcher
 from twisted.internet.interfaces import IReactorTime
 
 from ccproxy.codecs import Model, Upstream
+from ccproxy.errors import Kind, ProxyError
 from ccproxy.net.client import UpstreamClient
 from ccproxy.upkeep.cached import Cached
 
@@ -64,6 +65,14 @@ class Catalog:
         if self._read is not known:
             self._read, self._ids = known, tuple(model.id for model in known)
         return self._ids
+
+    def explained(self, error: ProxyError, wanted: str) -> ProxyError:
+        """An error, with help where the upstream does not know the model that was wanted."""
+        if error.kind is not Kind.MODEL_NOT_FOUND:
+            return error
+        said = error.message if error.message.endswith((".", "!", "?")) else f"{error.message}."
+        message = f"{said} The nearest known models: {', '.join(self.nearest(wanted))}."
+        return ProxyError(error.kind, message, field=error.field)
 
     def nearest(self, model_id: str) -> Sequence[str]:
         """The three known ids that look most like this one; case and vendor prefix weigh little."""

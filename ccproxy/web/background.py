@@ -16,9 +16,10 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ccproxy.codecs import Encoder, Key
+from ccproxy.codecs import Dialect, Key
 from ccproxy.errors import ProxyError
 from ccproxy.memory import Memory
+from ccproxy.net.deadline import ClientStalledError
 from ccproxy.store.vault import Vault
 from ccproxy.web.journal import Journal, Reader
 from ccproxy.web.keeping import Keeping
@@ -27,6 +28,7 @@ from ccproxy.web.sink import Sink, begin_stream
 if TYPE_CHECKING:  # the house holds what runs, and an exchange begins it
     from ccproxy.web.exchange import Exchange
     from ccproxy.web.house import House
+    from ccproxy.web.plan import Plan
 
 _LOOK = 1.0  # seconds between two looks whether another process was asked to end an answer
 
@@ -36,6 +38,7 @@ class Begun:
     """An answer that begins: where it is written, and how it is shown meanwhile."""
 
     key: Key
+    memory: Memory
     name: str
     shown: bytes
     vault: Vault
@@ -129,22 +132,25 @@ class Background:
             running.serving.cancel()
 
 
-def begin(house: House, memory: Memory, encoder: Encoder, key: Key, request_id: str) -> Begun:
+def begin(house: House, dialect: Dialect, planned: Plan, request_id: str) -> Begun:
     """Keep the first record of an answer, and open its journal."""
-    records = memory.records(encoder)
+    memory, key = dialect.memory, planned.identity.key
+    assert memory is not None  # noqa: S101 - else no request could ask for it
+    records = memory.records(dialect.encoder(planned.turn, stream=True))
     name, record = next(iter(records.items()))
     house.keeping.keep(key, records)
     vault = house.keeping.vault(key)
     journal = Journal(vault, journal_name(name), {"x-request-id": request_id})
-    return Begun(key, name, memory.shown(record), vault, journal)
+    return Begun(key, memory, name, memory.shown(record), vault, journal)
 
 
 async def follow(house: House, memory: Memory, key: Key, name: str, start: int, sink: Sink) -> None:
     """Send a client the events of an answer from a number on, as far as there are any and then as they come, to their end.
 
+    Nothing is wrong with the answer when this fails: a client that is hung up on can read on where it was.
+
     Raises:
-        ProxyError: The store cannot be reached.
-        ClientStalledError: The client did not read for too long.
+        ProxyError: The store cannot be reached, and nothing was sent yet.
     """
 
     async def is_open() -> bool:
@@ -161,8 +167,16 @@ async def follow(house: House, memory: Memory, key: Key, name: str, start: int, 
         ping_interval=config.ping_interval,
         stall=config.client_stall_timeout,
     )
-    await reader.send(start, sink)
-    sink.finish()
+    try:
+        await reader.send(start, sink)
+    except ClientStalledError:
+        sink.abort()
+    except ProxyError:
+        if not sink.startedWriting:
+            raise
+        sink.abort()
+    else:
+        sink.finish()
 
 
 def journal_name(name: str) -> str:

@@ -24,7 +24,7 @@ from ccproxy.net.relay import Relay
 from ccproxy.stages.validated import Validated
 from ccproxy.translator import Translator
 from ccproxy.web.attempts import persist
-from ccproxy.web.background import begin, follow
+from ccproxy.web.background import Begun, begin, follow
 from ccproxy.web.caller import is_harmless, request_id
 from ccproxy.web.house import House
 from ccproxy.web.keeping import recalled
@@ -73,12 +73,13 @@ class Exchange:
 
     def write_down(self, planned: Plan) -> Deferred[bytes | None]:
         """Make an answer, whose request was read before, whether or not its client is still there, and keep it; a cancellation ends it."""
+        key, self._plan = planned.identity.key, planned
 
         def keep(nothing: bytes | None) -> bytes | None:
-            self._keep(planned.identity.key)
+            self._keep(key)
             return nothing
 
-        self._serving = Deferred.fromCoroutine(self._run(self._write_down(planned))).addCallback(keep)
+        self._serving = Deferred.fromCoroutine(self._run(self._write_down(key))).addCallback(keep)
         return self._serving
 
     async def _run(self, serving: Coroutine[Deferred[Any], Any, bytes | None]) -> bytes | None:
@@ -121,36 +122,41 @@ class Exchange:
         self._sink.setHeader("request-id", self._report.id)
         key = self._house.upstream.credential(self._sink.plain_headers)
         async with self._house.admission.place(key):
-            planned = await self._read(key)
-            if not planned.turn.view.detached:
-                self._prepare(planned)
+            self._plan = await self._read(key)
+            detached = self._plan.turn.view.detached
+            if not detached:
+                self._prepare()
                 ended = await self._ask()
-        if planned.turn.view.detached:
-            return await self._detach(planned, key)
+        if detached:
+            return await self._detach()
         self._keep(key)
         return self._end(ended)
 
-    async def _write_down(self, planned: Plan) -> bytes | None:
-        self._prepare(planned)
+    async def _write_down(self, key: Key) -> bytes | None:
+        self._prepare()
         assert self._answer is not None and self.encoder is not None  # noqa: S101 - just made
         self._answer.write(self.encoder.ping())  # whoever comes finds the beginning at once
-        async with self._house.admission.place(planned.identity.key):
+        async with self._house.admission.place(key):
             ended = await self._ask()
         return self._end(ended)
 
-    async def _detach(self, planned: Plan, key: Key) -> bytes | None:
+    async def _detach(self) -> bytes | None:
         """Have the answer made by an exchange of its own, and show this client what there is of it."""
+        begun, stream = self._begin_apart(), self._planned.prompt.stream
+        self._plan = None  # the other exchange has it
+        if not stream:
+            return self._sink.json(begun.shown)
+        await follow(self._house, begun.memory, begun.key, begun.name, 0, self._sink)
+        return None
+
+    def _begin_apart(self) -> Begun:
+        planned = self._planned
         self._report.model = planned.turn.model
-        memory = self._dialect.memory
-        assert memory is not None  # noqa: S101 - else no request could ask for it
-        begun = begin(self._house, memory, self._dialect.encoder(planned.turn, stream=True), key, self._report.id)
+        begun = begin(self._house, self._dialect, planned, self._report.id)
         exchange = Exchange(self._house, self._dialect, begun.journal)
         streamed = evolve(planned, prompt=evolve(planned.prompt, stream=True))
         self._house.background.run(exchange, exchange.write_down(streamed), begun)
-        if not planned.prompt.stream:
-            return self._sink.json(begun.shown)
-        await follow(self._house, memory, key, begun.name, 0, self._sink)
-        return None
+        return begun
 
     async def _read(self, key: Key) -> Plan:
         asked = self._sink.asked()
@@ -161,8 +167,8 @@ class Exchange:
             lambda: plan(self._house, self._dialect, body.fields(), identity, self._id), body.weight
         )
 
-    def _prepare(self, planned: Plan) -> None:
-        self._plan = planned
+    def _prepare(self) -> None:
+        planned = self._planned
         self._report.model = planned.turn.model
         self.encoder = self._dialect.encoder(planned.turn, stream=planned.prompt.stream)
         self._answer = self._begin(planned, self.encoder)
@@ -276,21 +282,10 @@ class Exchange:
 
     def _fail(self, error: ProxyError) -> None:
         """A failure before any output: raise it, or frame it when pings have sent the status, or the client wants it so."""
-        if self._answer is None and self._sink.startedWriting:
-            self._sink.abort()  # in the middle of an answer that is read from elsewhere, and that stays readable
-            return
         if self._answer is None or self.encoder is None or not (self._answer.begun or error.kind in self._in_band):
-            raise self._enriched(error)
+            raise self._house.catalog.explained(error, self._report.model)
         self._answer.write(self.encoder.encode(Failed(error)))
         self._sink.finish()
-
-    def _enriched(self, error: ProxyError) -> ProxyError:
-        """Help with a model that the upstream does not know."""
-        if error.kind is not Kind.MODEL_NOT_FOUND:
-            return error
-        nearest = ", ".join(self._house.catalog.nearest(self._report.model))
-        said = error.message if error.message.endswith((".", "!", "?")) else f"{error.message}."
-        return ProxyError(error.kind, f"{said} The nearest known models: {nearest}.", field=error.field)
 
 
 def _text_silence(planned: Plan, config: Config) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeoutError
 from twisted.internet.interfaces import IConsumer, IProducer, IPushProducer, IReactorTime
 from twisted.logger import Logger
@@ -148,8 +148,12 @@ class Reader:
         sink.registerProducer(self, True)
         try:
             await self._send(start, sink)
-        finally:
+        except CancelledError:
+            raise  # the client left, and forgot its producer
+        except Exception:
             sink.unregisterProducer()
+            raise
+        sink.unregisterProducer()
 
     def pauseProducing(self) -> None:
         """The client does not keep up."""

@@ -181,6 +181,7 @@ class JournalTests(SynchronousTestCase):
         reading = self.read()
         reading.addErrback(lambda _: None)
         reading.cancel()
+        self.assertIsNotNone(self.client.producer, "the request has gone, and must not be touched")
 
         self.journal.write(FIRST)
         self.journal.finish()
