@@ -18,6 +18,7 @@ from ccproxy.events import Event, Finished
 from ccproxy.fields import Fields, body, invalid
 from ccproxy.memory import Memory
 from ccproxy.web.app import App
+from ccproxy.web.house import House
 from ccproxy.web.site import ProxySite
 from tests.web.house import KEY, Client, MemoryDaemon
 
@@ -140,6 +141,11 @@ def framed(payload: bytes, opcode: int = TEXT, *, fin: bool = True) -> bytes:
     return head + _MASK + bytes(byte ^ _MASK[index % 4] for index, byte in enumerate(payload))
 
 
+def said(message: object) -> bytes:
+    """The frame of a message in JSON."""
+    return framed(json.dumps(message).encode())
+
+
 def frames(data: bytes) -> Iterator[Frame]:
     """The frames of a server, which are whole and not masked."""
     while data:
@@ -152,48 +158,59 @@ def frames(data: bytes) -> Iterator[Frame]:
         data = data[start + length :]
 
 
+def spoken(house: House) -> tuple[App, ProxySite]:
+    """The routes of a house whose only dialect is `Spoken`, and the factory of its connections."""
+    dialects: Sequence[Dialect] = (Spoken(),)
+    house.dialects = dialects
+    app = App(dialects, house)
+    return app, ProxySite(app.resource(), house.config, app.refusal, app.objection, house.clock)
+
+
+def head(path: str = PATH, **headers: str) -> bytes:
+    """The request for a WebSocket; ``headers`` replace or add to its own, with ``_`` for ``-``, and an empty one is left out."""
+    given = {
+        "host": "127.0.0.1",
+        "authorization": f"Bearer {KEY}",
+        "upgrade": "websocket",
+        "connection": "Upgrade",
+        "sec-websocket-version": "13",
+        "sec-websocket-key": _NONCE,
+        **{name.replace("_", "-"): value for name, value in headers.items()},
+    }
+    lines = "".join(f"{name}: {value}\r\n" for name, value in given.items() if value)
+    return f"GET {path} HTTP/1.1\r\n{lines}\r\n".encode()
+
+
+def turn(model: str = "sim/text", **fields: object) -> dict[str, object]:
+    """The message that asks for a turn."""
+    return {"type": "ask", "model": model, "messages": [{"role": "user", "content": "hello"}], **fields}
+
+
 class SpokenDaemon(MemoryDaemon):
     """A daemon whose only dialect is `Spoken`."""
 
     def __init__(self, agent: IAgent | None = None, **settings: Any) -> None:
         super().__init__(agent, **settings)
-        dialects: Sequence[Dialect] = (Spoken(),)
-        self.house.dialects = dialects
-        self.app = App(dialects, self.house)
-        self.site = ProxySite(self.app.resource(), self.house.config, self.app.refusal, self.app.objection, self.clock)
+        self.app, self.site = spoken(self.house)
 
     def call(self, **headers: str) -> Caller:
         """A new connection, upgraded."""
         caller = Caller(self)
         self.adopt(caller)
-        caller.send(caller.head(**headers))
+        caller.send(head(**headers))
         return caller
 
 
 class Caller(Client):
     """A client that speaks over a WebSocket."""
 
-    def head(self, path: str = PATH, **headers: str) -> bytes:
-        """The request for a WebSocket; ``headers`` replace or add to its own, with ``_`` for ``-``, and an empty one is left out."""
-        given = {
-            "host": "127.0.0.1",
-            "authorization": f"Bearer {KEY}",
-            "upgrade": "websocket",
-            "connection": "Upgrade",
-            "sec-websocket-version": "13",
-            "sec-websocket-key": _NONCE,
-            **{name.replace("_", "-"): value for name, value in headers.items()},
-        }
-        head = "".join(f"{name}: {value}\r\n" for name, value in given.items() if value)
-        return f"GET {path} HTTP/1.1\r\n{head}\r\n".encode()
-
     def turn(self, model: str = "sim/text", **fields: object) -> Caller:
         """Ask for a turn."""
-        return self.say({"type": "ask", "model": model, "messages": [{"role": "user", "content": "hello"}], **fields})
+        return self.say(turn(model, **fields))
 
     def say(self, message: object) -> Caller:
         """Send a message, as JSON."""
-        self.send(framed(json.dumps(message).encode()))
+        self.send(said(message))
         return self
 
     @property

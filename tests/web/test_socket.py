@@ -24,8 +24,9 @@ from tests.web.dialogues import (
     SpokenDaemon,
     SpokenMemory,
     framed,
+    head,
 )
-from tests.web.house import CHAT, MESSAGES, HouseTestCase
+from tests.web.house import CHAT, KEY, MESSAGES, HouseTestCase
 
 _SOCKET = {"upgrade": "websocket", "connection": "keep-alive, Upgrade"}
 
@@ -113,11 +114,19 @@ class UpgradeTests(DialogueTestCase):
         caller = Caller(daemon)
         daemon.adopt(caller)
         caller.ask("GET", "/health")
-        head = caller.head()
 
-        caller.send(head + framed(b'{"type": "nonsense"}'))
+        caller.send(head() + framed(b'{"type": "nonsense"}'))
 
         self.assertIn(b"no such message", caller.received)
+
+    def test_secrets(self) -> None:
+        """What reads the frames never sees the caller's key, or anything else of the client's request but the nonce."""
+        caller = self.daemon().call(x_private="something")
+
+        known = str(vars(caller.wire.protocol))
+        self.assertIn("dGhlIHNhbXBsZSBub25jZQ==", known)
+        self.assertNotIn(KEY, known)
+        self.assertNotIn("something", known)
 
     def test_count(self) -> None:
         """It counts as one connection until it is closed, and those too many are turned away."""
@@ -492,7 +501,7 @@ class LimitTests(DialogueTestCase):
             assert caller.farewell is not None
             self.assertEqual(caller.farewell.code, code)
             daemon.advance(2)
-            self.assertFalse(caller.connected)
+            self.assertEqual((caller.connected, daemon.events), (False, []))
 
     def test_late(self) -> None:
         """A message that begins and does not go on is refused after a while."""
@@ -630,7 +639,7 @@ class DrainTests(DialogueTestCase):
         late.send(b"GET")
         self.stopping(daemon)
 
-        late.send(late.head()[3:])
+        late.send(head()[3:])
 
         self.assertEqual((late.answer.status, late.answer.headers["x-should-retry"]), (503, "true"))
         daemon.wait(4, 0.2)
