@@ -13,6 +13,7 @@ from ccproxy.dialects.openai_responses.refusal import refusal
 from ccproxy.dialogue import Call
 from ccproxy.errors import Kind, ProxyError
 from ccproxy.fields import Fields, body, invalid
+from ccproxy.framing import loads, quote
 
 _OWN = ("stream", "stream_options", "background", "generate")
 _SHOWN = 80  # characters of a type that nobody knows
@@ -37,8 +38,11 @@ class ResponsesDialogue:
                 raise invalid(f"There is no message of type '{other[:_SHOWN]}' here.", "type")
 
     def refusal(self, error: ProxyError) -> bytes:
-        """The ``error`` event: the JSON of a refusal with the status beside it."""
-        return b'{"type":"error","status":%d,%b' % (error.status, refusal(error)[1:])
+        """The ``error`` event: the error of a refusal with the status beside it, and always with a code, which Open Responses demands."""
+        shown = loads(refusal(error))["error"]
+        return quote(
+            {"type": "error", "status": error.status, "error": {**shown, "code": shown["code"] or error.kind.value[0]}}
+        )
 
     def expiry(self, seconds: float) -> bytes:
         """The error at which clients connect anew."""

@@ -65,6 +65,12 @@ class RefusalTests(SynchronousTestCase):
         self.assertEqual(said["error"]["code"], "rate_limit_exceeded")
         self.assertEqual(sorted(said), ["error", "status", "type"])
 
+    def test_code(self) -> None:
+        """Its code is never null."""
+        for kind in Kind:
+            said = json.loads(ResponsesDialogue().refusal(ProxyError(kind, "No.")))
+            self.assertIsInstance(said["error"]["code"], str)
+
     def test_expiry(self) -> None:
         """A connection that is too old ends with the code at which clients connect anew."""
         said = json.loads(ResponsesDialogue().expiry(3600))
