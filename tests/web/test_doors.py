@@ -77,3 +77,23 @@ class DoorTests(HouseTestCase):
         answer = daemon.connect().ask("POST", CHAT.path, json.dumps(body).encode(), HEADERS).answer
 
         self.assertTrue(read_chat(answer.body).usage_apart)
+
+    def test_responses_form_to_chat(self) -> None:
+        """A body of Responses that comes to Chat Completions is answered in chat form, tools included, and the client is told."""
+        tool = {"type": "function", "name": "look_up", "parameters": {"type": "object", "properties": {}}}
+        said = self.posted(CHAT.path, input=[{"role": "user", "content": [{"type": "input_text", "text": "hello"}]}])
+        called = self.posted(CHAT.path, model="sim/tool", input="hello", tools=[tool], stream=True)
+
+        self.assertEqual((said.status, said.headers["x-ccproxy-notes"]), (200, "foreign-form=1"))
+        self.assertTrue(said.document["choices"][0]["message"]["content"])
+        self.assertEqual([call["name"] for call in read_chat(called.body).calls], ["look_up"])
+        self.assertIn("foreign-form=1", called.headers["x-ccproxy-notes"])
+
+    def test_models_for_codex(self) -> None:
+        """Who asks for models with a version of Codex gets them as Codex reads them; everybody else as before."""
+        client = self.daemon(use_provider_models=False).connect()
+        for query in ("", "?client_version=0.169.0"):
+            client.ask("GET", f"/v1/models{query}", None, HEADERS)
+
+        usual, codex = (answer.document for answer in client.answers)
+        self.assertEqual([model["id"] for model in usual["data"]], [model["slug"] for model in codex["models"]])
