@@ -27,8 +27,8 @@ lint: .venv/installed-dev
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-# Real clients, installed into a cache of their own, against the daemon on its simulator.
-clients: .venv/installed
+# Real clients, installed into a cache of their own, against the daemon on its simulator; some of them come by WebSocket, which is an extra.
+clients: .venv/installed-test
 	$(PYTHON) clients/run.py
 
 # Longer than the suite: twenty thousand requests that are nearly right, and a while of atheris for each target.

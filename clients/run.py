@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from catalogue import CLIENTS, GREETING, SAMPLE, Client, Place, Turn
@@ -47,11 +47,17 @@ class Row:
     version: str
     text: Result
     tool: Result
+    others: Mapping[str, Result] = field(default_factory=dict)
+
+    @property
+    def turns(self) -> Mapping[str, Result]:
+        """Every turn by its name."""
+        return {"text": self.text, "tool": self.tool, **self.others}
 
     @property
     def failed(self) -> bool:
         """Whether a turn did not do what it had to."""
-        return not {self.text.word, self.tool.word} <= {"ok", "-"}
+        return not {result.word for result in self.turns.values()} <= {"ok", "-"}
 
 
 @contextmanager
@@ -107,7 +113,10 @@ def take(turn: Turn | None, proof: str, cache: Path, url: str) -> Result:
             file.write_text(content)
         home.mkdir(exist_ok=True)
         finished, output = _run(command.arguments, work, {**environment(home), **command.environment})
-    return Result(("ok" if proof in output else "failed") if finished else "timed out", output)
+        done = proof in output and all(
+            (work / name).read_text() == f"{text}\n" for name, text in command.leaves.items()
+        )
+    return Result(("ok" if done else "failed") if finished else "timed out", output)
 
 
 def _run(arguments: Sequence[str], work: Path, environ: Mapping[str, str]) -> tuple[bool, str]:
@@ -132,28 +141,37 @@ def _run(arguments: Sequence[str], work: Path, environ: Mapping[str, str]) -> tu
 
 
 def examine(client: Client, cache: Path, url: str) -> Row:
-    """Run both turns of a client."""
+    """Run the turns of a client."""
     found = version(cache, client)
     if not found:
         return Row(client, "-", Result("not installed"), Result("-"))
     text = take(client.text, GREETING, cache, url)
-    return Row(client, found, text, take(client.tool, client.proof, cache, url))
+    tool = take(client.tool, client.proof, cache, url)
+    return Row(
+        client, found, text, tool, {other.name: take(other.turn, other.proof, cache, url) for other in client.others}
+    )
 
 
 def table(rows: Sequence[Row]) -> str:
     """The rows in columns."""
-    cells = [("client", "version", "text turn", "tool turn", "remark")]
-    cells += [(row.client.name, row.version, row.text.word, row.tool.word, row.client.remark) for row in rows]
+    cells = [("client", "version", "text turn", "tool turn", "other turns", "remark")]
+    cells += [
+        (row.client.name, row.version, row.text.word, row.tool.word, _others(row), row.client.remark) for row in rows
+    ]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = (" | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in cells)
     return "\n".join(line.rstrip() for line in lines)
+
+
+def _others(row: Row) -> str:
+    return ", ".join(f"{name} {result.word}" for name, result in row.others.items())
 
 
 def complaints(rows: Sequence[Row]) -> str:
     """The end of what the clients printed where a turn failed."""
     said = []
     for row in rows:
-        for kind, result in (("text", row.text), ("tool", row.tool)):
+        for kind, result in row.turns.items():
             if result.word not in {"ok", "-"}:
                 said.append(f"\n{row.client.name}, {kind} turn, {result.word}:\n{_end_of(result.output)}")
     return "\n".join(said)

@@ -1,4 +1,4 @@
-"""This module is one turn of LangChain: ``langchain.py openai|anthropic text|tool URL KEY``."""
+"""This module is one turn of LangChain: ``langchain.py openai|responses|anthropic text|tool URL KEY``."""
 
 import sys
 
@@ -15,11 +15,14 @@ def get_time(city: str) -> str:
 
 
 def chat_model(dialect: str, model: str, url: str, key: str) -> BaseChatModel:
-    """The model, spoken to in one of the two dialects."""
-    if dialect == "openai":
+    """The model, spoken to in one of the dialects."""
+    if dialect != "anthropic":
         from langchain_openai import ChatOpenAI
 
-        return ChatOpenAI(model=model, base_url=f"{url}/v1", api_key=key, stream_usage=True)
+        responses = dialect == "responses"
+        return ChatOpenAI(
+            model=model, base_url=f"{url}/v1", api_key=key, stream_usage=True, use_responses_api=responses
+        )
     from langchain_anthropic import ChatAnthropic
 
     return ChatAnthropic(model_name=model, base_url=url, api_key=SecretStr(key))

@@ -1,4 +1,4 @@
-// One turn of a vendor's own SDK: sdks.mjs openai|anthropic text|tool URL KEY
+// One turn of a vendor's own SDK: sdks.mjs openai|responses|anthropic text|tool URL KEY
 const [dialect, turn, url, key] = process.argv.slice(2);
 const SCHEMA = { type: "object", properties: { city: { type: "string" } }, required: ["city"] };
 const time = (args) => `half past two in ${args.city}`;
@@ -21,6 +21,23 @@ async function openai() {
   return runner.finalContent();
 }
 
+async function responses() {
+  const { default: OpenAI } = await import("openai");
+  const { responses: api } = new OpenAI({ baseURL: `${url}/v1`, apiKey: key, maxRetries: 0 });
+  if (turn === "text") {
+    const streamed = await api.stream({ model: "sim/text", input: "hello" }).finalResponse();
+    const whole = await api.create({ model: "sim/text", input: "hello" });
+    return `${streamed.output_text} | ${whole.output_text} | ${streamed.usage.total_tokens} tokens`;
+  }
+  const asked = { model: "sim/tool", tools: [{ type: "function", name: "get_time", description: "The time.", parameters: SCHEMA, strict: false }] };
+  const first = await api.stream({ ...asked, input: [QUESTION] }).finalResponse();
+  const results = first.output
+    .filter((item) => item.type === "function_call")
+    .map((item) => ({ type: "function_call_output", call_id: item.call_id, output: time(JSON.parse(item.arguments)) }));
+  const last = await api.stream({ ...asked, input: results, previous_response_id: first.id }).finalResponse();
+  return last.output_text;
+}
+
 async function anthropic() {
   const { default: Anthropic } = await import("@anthropic-ai/sdk");
   const { messages } = new Anthropic({ baseURL: url, apiKey: key, maxRetries: 0 });
@@ -41,4 +58,4 @@ async function anthropic() {
   return last.content[0].text;
 }
 
-console.log(await { openai, anthropic }[dialect]());
+console.log(await { openai, responses, anthropic }[dialect]());
