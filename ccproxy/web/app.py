@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Collection, Mapping, Sequence
-from http import HTTPStatus
 from typing import Any, TypeVar
 
 from klein import Klein
@@ -164,7 +163,7 @@ class App:
     def _refuse(self, request: ProxyRequest, failure: Failure) -> bytes:
         error = failure.value
         assert isinstance(error, ProxyError)  # noqa: S101 - this is called for nothing else
-        request.setResponseCode(error.status, HTTPStatus(error.status).phrase.encode())  # twisted.web lacks some
+        request.setResponseCode(error.status)
         request.setHeader("x-should-retry", "true" if error.retryable else "false")
         if error.retry_after is not None:
             request.setHeader("retry-after", str(math.ceil(error.retry_after)))

@@ -70,7 +70,6 @@ class UpgradeTests(DialogueTestCase):
         for speech in (CHAT, MESSAGES):
             client = daemon.connect().ask("GET", speech.path, headers=_SOCKET)
             self.assertEqual((client.answer.status, client.answer.headers["x-should-retry"]), (426, "false"))
-            self.assertTrue(client.received.startswith(b"HTTP/1.1 426 Upgrade Required\r\n"))
             self.assertEqual(client.answer.headers["upgrade"], "HTTP/1.1")
             self.assertEqual(client.answer.error["type"], "invalid_request_error")
             self.assertIn(f"no WebSocket at {speech.path}", client.answer.error["message"])
