@@ -46,9 +46,8 @@ from ccproxy.upkeep.sessions import Sessions
 from ccproxy.upstreams import UPSTREAMS
 from ccproxy.web.admission import Admission
 from ccproxy.web.app import App
-from ccproxy.web.background import Background
+from ccproxy.web.background import Background, Live
 from ccproxy.web.drain import Drain
-from ccproxy.web.exchange import Exchange
 from ccproxy.web.house import House
 from ccproxy.web.keeping import Keeping
 from ccproxy.web.offload import Offload, ReadingRoom, at_once
@@ -111,7 +110,7 @@ def assemble(config: Config, agent: IAgent, reactor: Any, offload: Offload = at_
     admission = Admission(**caps(config), clock=reactor)
     store = open_store(config.store_url, limit=config.store_bytes, seconds=config.store_seconds, reactor=reactor)
     keeping = Keeping(store)
-    live: set[Exchange] = set()
+    live: set[Live] = set()
     sessions = Sessions()
     house = House(
         config=config,

@@ -7,7 +7,7 @@ to end it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from attrs import define, frozen
 from twisted.internet.defer import CancelledError, Deferred
@@ -16,21 +16,21 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ccproxy.codecs import Dialect, Key
+from ccproxy.codecs import Key
 from ccproxy.errors import ProxyError
 from ccproxy.memory import Memory
-from ccproxy.net.deadline import ClientStalledError
 from ccproxy.store.vault import Vault
-from ccproxy.web.journal import Journal, Reader
+from ccproxy.web.journal import Journal
 from ccproxy.web.keeping import Keeping
-from ccproxy.web.sink import Sink, begin_stream
-
-if TYPE_CHECKING:  # the house holds what runs, and an exchange begins it
-    from ccproxy.web.exchange import Exchange
-    from ccproxy.web.house import House
-    from ccproxy.web.plan import Plan
 
 _LOOK = 1.0  # seconds between two looks whether another process was asked to end an answer
+
+
+class Live(Protocol):
+    """An exchange that is under way."""
+
+    def abandon(self, error: ProxyError) -> None:
+        """Give up; whoever waits for the answer is told why."""
 
 
 @frozen
@@ -69,14 +69,14 @@ class Background:
 
     _log = Logger()
 
-    def __init__(self, keeping: Keeping, live: set[Exchange], clock: IReactorTime) -> None:
+    def __init__(self, keeping: Keeping, live: set[Live], clock: IReactorTime) -> None:
         self._keeping = keeping
         self._live = live
         self._clock = clock
         self._running: dict[tuple[str, str], _Running] = {}
         self._settling: list[Deferred[None]] = []
 
-    def run(self, exchange: Exchange, serving: Deferred[bytes | None], begun: Begun) -> None:
+    def run(self, exchange: Live, serving: Deferred[bytes | None], begun: Begun) -> None:
         """Let an exchange answer into its journal; ``serving`` fires when it is at its end."""
         running = self._running[begun.place] = _Running(serving)
         self._live.add(exchange)
@@ -130,53 +130,6 @@ class Background:
             return  # the journal has logged it
         if asked:
             running.serving.cancel()
-
-
-def begin(house: House, dialect: Dialect, planned: Plan, request_id: str) -> Begun:
-    """Keep the first record of an answer, and open its journal."""
-    memory, key = dialect.memory, planned.identity.key
-    assert memory is not None  # noqa: S101 - else no request could ask for it
-    records = memory.records(dialect.encoder(planned.turn, stream=True))
-    name, record = next(iter(records.items()))
-    house.keeping.keep(key, records)
-    vault = house.keeping.vault(key)
-    journal = Journal(vault, journal_name(name), {"x-request-id": request_id})
-    return Begun(key, memory, name, memory.shown(record), vault, journal)
-
-
-async def follow(house: House, memory: Memory, key: Key, name: str, start: int, sink: Sink) -> None:
-    """Send a client the events of an answer from a number on, as far as there are any and then as they come, to their end.
-
-    Nothing is wrong with the answer when this fails: a client that is hung up on can read on where it was.
-
-    Raises:
-        ProxyError: The store cannot be reached, and nothing was sent yet.
-    """
-
-    async def is_open() -> bool:
-        found = await house.keeping.find(key, (name,))
-        return name in found and memory.is_open(found[name])
-
-    config, vault = house.config, house.keeping.vault(key)
-    begin_stream(sink, "text/event-stream")
-    reader = Reader(
-        vault,
-        journal_name(name),
-        is_open,
-        house.clock,
-        ping_interval=config.ping_interval,
-        stall=config.client_stall_timeout,
-    )
-    try:
-        await reader.send(start, sink)
-    except ClientStalledError:
-        sink.abort()
-    except ProxyError:
-        if not sink.startedWriting:
-            raise
-        sink.abort()
-    else:
-        sink.finish()
 
 
 def journal_name(name: str) -> str:

@@ -24,11 +24,12 @@ from ccproxy.net.relay import Relay
 from ccproxy.stages.validated import Validated
 from ccproxy.translator import Translator
 from ccproxy.web.attempts import persist
-from ccproxy.web.background import Begun, begin, follow
+from ccproxy.web.background import Begun
 from ccproxy.web.caller import is_harmless, request_id
+from ccproxy.web.following import begin, follow
 from ccproxy.web.house import House
-from ccproxy.web.keeping import recalled
 from ccproxy.web.plan import Plan, chain, identify, plan, replan, summary
+from ccproxy.web.recalling import recalled
 from ccproxy.web.report import Report
 from ccproxy.web.sink import Sink, begin_stream
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from attrs import define, field
 from twisted.internet.interfaces import IReactorTime
@@ -16,12 +15,9 @@ from ccproxy.upkeep.catalog import Catalog
 from ccproxy.upkeep.release import Release
 from ccproxy.upkeep.sessions import Sessions
 from ccproxy.web.admission import Admission
-from ccproxy.web.background import Background
+from ccproxy.web.background import Background, Live
 from ccproxy.web.keeping import Keeping
 from ccproxy.web.offload import Offload, at_once
-
-if TYPE_CHECKING:  # an exchange is made of the house
-    from ccproxy.web.exchange import Exchange
 
 
 @define
@@ -56,7 +52,7 @@ class House:
     admission: Admission
     keeping: Keeping
     background: Background
-    live: set[Exchange]
+    live: set[Live]
     clock: IReactorTime
     token: Callable[[int], str]
     random: Callable[[], float]

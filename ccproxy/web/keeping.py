@@ -6,22 +6,15 @@ not found in such a store is looked for once more a moment later: another proces
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
 
-from attrs import frozen
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from ccproxy.codecs import Dialect, Key
+from ccproxy.codecs import Key
 from ccproxy.errors import ProxyError
-from ccproxy.fields import Fields
 from ccproxy.store.base import Store
 from ccproxy.store.vault import Vault
-from ccproxy.web.sink import Asked
-
-if TYPE_CHECKING:  # the house holds the keeping
-    from ccproxy.web.house import House
 
 _MOMENT = 0.25  # seconds
 
@@ -109,31 +102,3 @@ class Keeping:
             settling, self._settling = self._settling, []
             for settled in settling:
                 settled.callback(None)
-
-
-@frozen
-class Recalled:
-    """What was asked, with what it refers to in its place.
-
-    Attributes:
-        weight: How many bytes there are to read.
-        fields: Reads them.
-    """
-
-    weight: int
-    fields: Callable[[], Fields]
-
-
-async def recalled(house: House, dialect: Dialect, asked: Asked, key: Key) -> Asked | Recalled:
-    """What a request asked, and what it refers to.
-
-    Raises:
-        ProxyError: The body is none of the dialect, or the store cannot be reached; later, when it is read, something is not there.
-    """
-    memory = dialect.memory
-    if memory is None or isinstance(asked, Recalled):
-        return asked
-    body = await house.offload(asked.fields, asked.weight)
-    wanted = memory.wanted(body)
-    found = await house.keeping.find(key, wanted) if wanted else {}
-    return Recalled(asked.weight + sum(map(len, found.values())), lambda: memory.completed(body, found))

@@ -11,7 +11,8 @@ from klein import Klein
 
 from ccproxy.codecs import Key
 from ccproxy.memory import Memory
-from ccproxy.web.background import follow, journal_name
+from ccproxy.web.background import journal_name
+from ccproxy.web.following import follow
 from ccproxy.web.house import House
 from ccproxy.web.request import ProxyRequest
 

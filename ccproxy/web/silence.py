@@ -5,8 +5,8 @@ from __future__ import annotations
 from ccproxy.codecs import Dialect, Encoder
 from ccproxy.events import Finished, FinishReason, Usage
 from ccproxy.web.house import House
-from ccproxy.web.keeping import recalled
 from ccproxy.web.plan import identify, plan
+from ccproxy.web.recalling import recalled
 from ccproxy.web.report import Report
 from ccproxy.web.sink import Sink
 

@@ -20,11 +20,12 @@ from twisted.python.failure import Failure
 from ccproxy.codecs import Dialect, Encoder
 from ccproxy.dialogue import Call, Dialogue
 from ccproxy.errors import Kind, ProxyError
+from ccproxy.web.background import Live
 from ccproxy.web.exchange import Exchange
 from ccproxy.web.house import House
-from ccproxy.web.keeping import Recalled
 from ccproxy.web.latest import Latest
 from ccproxy.web.message import Message, Read, Wire
+from ccproxy.web.recalling import Recalled
 from ccproxy.web.refusing import too_large
 from ccproxy.web.silence import silence
 from ccproxy.web.sink import Asked
@@ -58,7 +59,7 @@ class Socket:
     _log = Logger()
 
     def __init__(
-        self, house: House, dialect: Dialect, dialogue: Dialogue, headers: Mapping[str, str], live: set[Exchange]
+        self, house: House, dialect: Dialect, dialogue: Dialogue, headers: Mapping[str, str], live: set[Live]
     ) -> None:
         self._house = house
         self._dialect = dialect

@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 from ccproxy.codecs import Dialect
 from ccproxy.dialogue import Dialogue
 from ccproxy.errors import Kind, ProxyError
-from ccproxy.web.exchange import Exchange
+from ccproxy.web.background import Live
 from ccproxy.web.house import House
 from ccproxy.web.request import ProxyRequest
 from ccproxy.web.routes import Handler
@@ -38,7 +38,7 @@ def wants_socket(headers: Mapping[str, str]) -> bool:
     return _has(headers, "upgrade", "websocket") and _has(headers, "connection", "upgrade")
 
 
-def upgrading(house: House, dialect: Dialect, dialogue: Dialogue, live: set[Exchange]) -> Handler:
+def upgrading(house: House, dialect: Dialect, dialogue: Dialogue, live: set[Live]) -> Handler:
     """The handler of a GET on one of the dialogue's paths.
 
     Args:

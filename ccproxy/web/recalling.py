@@ -1,0 +1,40 @@
+"""This module is the fetching of what a request refers to, before it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from attrs import frozen
+
+from ccproxy.codecs import Dialect, Key
+from ccproxy.fields import Fields
+from ccproxy.web.house import House
+from ccproxy.web.sink import Asked
+
+
+@frozen
+class Recalled:
+    """What was asked, with what it refers to in its place.
+
+    Attributes:
+        weight: How many bytes there are to read.
+        fields: Reads them.
+    """
+
+    weight: int
+    fields: Callable[[], Fields]
+
+
+async def recalled(house: House, dialect: Dialect, asked: Asked, key: Key) -> Asked | Recalled:
+    """What a request asked, and what it refers to.
+
+    Raises:
+        ProxyError: The body is none of the dialect, or the store cannot be reached; later, when it is read, something is not there.
+    """
+    memory = dialect.memory
+    if memory is None or isinstance(asked, Recalled):
+        return asked
+    body = await house.offload(asked.fields, asked.weight)
+    wanted = memory.wanted(body)
+    found = await house.keeping.find(key, wanted) if wanted else {}
+    return Recalled(asked.weight + sum(map(len, found.values())), lambda: memory.completed(body, found))
