@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 # The default editable mode would map twisted.plugins to this folder alone, and twistd would not find the plugin.
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat
-PURE := ccproxy/aead.py,ccproxy/aliases.py,ccproxy/blocks.py,ccproxy/codecs.py,ccproxy/codings.py,ccproxy/config.py,ccproxy/dialogue.py,ccproxy/doors.py,ccproxy/errors.py,ccproxy/estimate.py,ccproxy/events.py,ccproxy/fields.py,ccproxy/framing.py,ccproxy/loading.py,ccproxy/memory.py,ccproxy/openai.py,ccproxy/patterns.py,ccproxy/prompt.py,ccproxy/schemas.py,ccproxy/seal.py,ccproxy/shapes.py,ccproxy/shares.py,ccproxy/store/base.py,ccproxy/store/vault.py,ccproxy/structured.py,ccproxy/tools.py,ccproxy/translator.py,ccproxy/dialects/*,ccproxy/stages/*,ccproxy/upstreams/*
+PURE := ccproxy/aead.py,ccproxy/aliases.py,ccproxy/blocks.py,ccproxy/codecs.py,ccproxy/codings.py,ccproxy/config.py,ccproxy/dialogue.py,ccproxy/doors.py,ccproxy/envelopes.py,ccproxy/errors.py,ccproxy/estimate.py,ccproxy/events.py,ccproxy/fields.py,ccproxy/framing.py,ccproxy/keys.py,ccproxy/loading.py,ccproxy/openai.py,ccproxy/patterns.py,ccproxy/prompt.py,ccproxy/schemas.py,ccproxy/seal.py,ccproxy/shapes.py,ccproxy/shares.py,ccproxy/store/base.py,ccproxy/store/vault.py,ccproxy/structured.py,ccproxy/tools.py,ccproxy/translator.py,ccproxy/dialects/*,ccproxy/stages/*,ccproxy/upstreams/*
 
 .PHONY: demo test serve dev lint clients fuzz soak bench package clean
 

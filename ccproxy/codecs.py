@@ -5,9 +5,7 @@ Two families of codecs, dialects and upstreams, meet here and nowhere else; neit
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from functools import cached_property
 from typing import Protocol
 
 from attrs import field, frozen
@@ -16,37 +14,8 @@ from ccproxy.dialogue import Dialogue
 from ccproxy.errors import ProxyError
 from ccproxy.events import Event
 from ccproxy.fields import Fields
-from ccproxy.memory import Memory
+from ccproxy.keys import Key
 from ccproxy.prompt import Note, Prompt, View
-
-
-@frozen
-class Key:
-    """A caller's API key. It lives as long as its request, and shows itself to nobody but the upstream."""
-
-    _secret: str = field(repr=False)
-
-    def reveal(self) -> str:
-        """The key itself, for the upstream's ``Authorization`` header only."""
-        return self._secret
-
-    def derive(self, label: bytes, *, size: int = 16) -> bytes:
-        """Bytes that only a holder of the key can compute: BLAKE2b of ``label``, keyed with the key.
-
-        Args:
-            label: What the bytes are for.
-            size: How many bytes, at most 64.
-        """
-        return hashlib.blake2b(label, key=self._hashed, digest_size=size).digest()
-
-    @cached_property
-    def digest(self) -> str:
-        """A name for the key in tables and logs, from which the key cannot be found."""
-        return self.derive(b"ccproxy key digest", size=8).hex()
-
-    @cached_property
-    def _hashed(self) -> bytes:
-        return hashlib.blake2b(self._secret.encode(), digest_size=64).digest()
 
 
 @frozen
@@ -174,6 +143,70 @@ class TokenCounter(Protocol):
 
     def answer(self, tokens: int) -> bytes:
         """The JSON body that tells it."""
+
+
+class Memory(Protocol):
+    """A dialect's way to refer to what was said before, so that answers are kept for a while, by their names.
+
+    Names and records are the dialect's own; whose they are, and where and how long they live, is not its concern.
+
+    Attributes:
+        paths: Below which kept answers are served by their names.
+    """
+
+    paths: Sequence[str]
+
+    def wanted(self, body: Fields) -> Sequence[str]:
+        """The names that a request body refers to; nothing of it counts as read."""
+
+    def completed(self, body: Fields, found: Mapping[str, bytes]) -> Fields:
+        """The body with what was found in the place of what refers to it.
+
+        Raises:
+            ProxyError: `Kind.INVALID_REQUEST`, when something is not there.
+        """
+
+    def records(self, encoder: Encoder, *, always: bool = False) -> Mapping[str, bytes]:
+        """What to keep, by names, of an answer as far as one of the dialect's encoders wrote it.
+
+        It is nothing where that is not wanted, unless ``always``: then it is what there is of an answer that ended well.
+        """
+
+    def shown(self, record: bytes) -> bytes:
+        """The JSON of a kept answer, as a client gets it again."""
+
+    def resumed(self, record: bytes, query: Mapping[str, str]) -> int | None:
+        """The number of the event from which a client wants the stream of a kept answer; None when it wants the answer.
+
+        Raises:
+            ProxyError: `Kind.INVALID_REQUEST`, where there is no stream to be had.
+        """
+
+    def inputs(self, record: bytes, query: Mapping[str, str]) -> bytes:
+        """The JSON of one page of what a kept answer answered.
+
+        Raises:
+            ProxyError: `Kind.INVALID_REQUEST`, for a page that cannot be.
+        """
+
+    def is_open(self, record: bytes) -> bool:
+        """Whether a kept answer is still being made."""
+
+    def cancelled(self, record: bytes) -> bytes:
+        """The record of an answer that is given up.
+
+        Raises:
+            ProxyError: `Kind.INVALID_REQUEST`, for one that is not made in the background.
+        """
+
+    def parts(self, record: bytes) -> Sequence[str]:
+        """The names that are kept for parts of an answer, and go with it."""
+
+    def deleted(self, name: str) -> bytes:
+        """The JSON that tells that an answer is not kept any more."""
+
+    def missing(self, name: str) -> ProxyError:
+        """The error for an answer that is not kept, or is another caller's."""
 
 
 class Dialect(Protocol):

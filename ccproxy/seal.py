@@ -16,8 +16,8 @@ from typing import TypeGuard
 
 from attrs import evolve
 
-from ccproxy.codecs import Key
 from ccproxy.envelopes import Content, Envelopes, is_envelope
+from ccproxy.keys import Key
 from ccproxy.prompt import Message, Note, NoteCode, Part, Prompt, Reasoning, Text
 
 _PREFIX = "ccproxy1"

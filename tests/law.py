@@ -24,7 +24,7 @@ PURE = (
             "blocks",
             "codings",
             "doors",
-            "memory",
+            "keys",
             "openai",
             "patterns",
             "schemas",

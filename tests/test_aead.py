@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from ccproxy.aead import LIMIT, Sealer
-from ccproxy.codecs import Key
+from ccproxy.keys import Key
 
 SECRET = Key("user_test_key").derive(b"test", size=32)
 SEALER = Sealer(SECRET)

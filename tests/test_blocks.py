@@ -8,9 +8,9 @@ from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ccproxy.codecs import Key
 from ccproxy.dialects.anthropic_messages.response import MessageStream
 from ccproxy.events import Event, TextDelta, TextEnded, TextStarted
+from ccproxy.keys import Key
 from ccproxy.prompt import View
 from ccproxy.seal import Seal
 from tests.dialects.anthropic_messages.answering import CALLED, STOP, THOUGHT, call, document, outline, streamed, whole

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ccproxy.codecs import HTTPRequest, Key
+from ccproxy.codecs import HTTPRequest
+from ccproxy.keys import Key
 
 SECRET = "user_test_key"
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from ccproxy.codecs import Key
 from ccproxy.envelopes import Content, Envelopes
+from ccproxy.keys import Key
 from ccproxy.prompt import Message, Note, NoteCode, Prompt, Reasoning, Role, Text
 from ccproxy.seal import Seal, Signer
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 
 from ccproxy.aead import Sealer
-from ccproxy.codecs import Key
 from ccproxy.errors import ProxyError
+from ccproxy.keys import Key
 from ccproxy.store.base import Store
 
 _NAMES, _CONTENTS = b"ccproxy store names", b"ccproxy store contents"

@@ -12,7 +12,7 @@ from collections import OrderedDict
 
 from attrs import frozen
 
-from ccproxy.codecs import Key
+from ccproxy.keys import Key
 
 _LIFE_SECONDS = 12 * 3600
 _JITTER_SECONDS = 3600

@@ -9,8 +9,8 @@ from twisted.internet.defer import DeferredSemaphore
 from twisted.internet.defer import TimeoutError as DeferredTimeoutError
 from twisted.internet.interfaces import IReactorTime
 
-from ccproxy.codecs import Key
 from ccproxy.errors import Kind, ProxyError
+from ccproxy.keys import Key
 
 _QUEUE_SECONDS = 30.0
 

@@ -16,9 +16,9 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ccproxy.codecs import Key
+from ccproxy.codecs import Memory
 from ccproxy.errors import ProxyError
-from ccproxy.memory import Memory
+from ccproxy.keys import Key
 from ccproxy.store.vault import Vault
 from ccproxy.web.journal import Journal
 from ccproxy.web.keeping import Keeping

@@ -14,10 +14,11 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.web.iweb import IResponse
 
-from ccproxy.codecs import Dialect, Encoder, Key
+from ccproxy.codecs import Dialect, Encoder
 from ccproxy.config import Config
 from ccproxy.errors import Kind, ProxyError
 from ccproxy.events import Failed, Finished, Usage
+from ccproxy.keys import Key
 from ccproxy.net.answer import Collector, StreamAnswer
 from ccproxy.net.deadline import ClientStalledError, IdleTimeout, Limits
 from ccproxy.net.relay import Relay

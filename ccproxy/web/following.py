@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ccproxy.codecs import Dialect, Key
+from ccproxy.codecs import Dialect, Memory
 from ccproxy.errors import ProxyError
-from ccproxy.memory import Memory
+from ccproxy.keys import Key
 from ccproxy.net.deadline import ClientStalledError
 from ccproxy.web.background import Begun, journal_name
 from ccproxy.web.house import House

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from ccproxy.codecs import Key
 from ccproxy.errors import ProxyError
+from ccproxy.keys import Key
 from ccproxy.store.base import Store
 from ccproxy.store.vault import Vault
 

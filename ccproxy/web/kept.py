@@ -9,8 +9,8 @@ from collections.abc import Mapping
 
 from klein import Klein
 
-from ccproxy.codecs import Key
-from ccproxy.memory import Memory
+from ccproxy.codecs import Memory
+from ccproxy.keys import Key
 from ccproxy.web.background import journal_name
 from ccproxy.web.following import follow
 from ccproxy.web.house import House

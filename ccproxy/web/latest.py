@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from attrs import define, field
 
-from ccproxy.codecs import Encoder
+from ccproxy.codecs import Encoder, Memory
 from ccproxy.fields import Fields
-from ccproxy.memory import Memory
 
 
 @define

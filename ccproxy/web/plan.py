@@ -10,13 +10,14 @@ from functools import lru_cache
 from attrs import evolve, frozen
 
 from ccproxy.aliases import resolve
-from ccproxy.codecs import Dialect, HTTPRequest, Identity, Key, Stage, Turn
+from ccproxy.codecs import Dialect, HTTPRequest, Identity, Stage, Turn
 from ccproxy.config import Config
 from ccproxy.doors import read
 from ccproxy.errors import Kind, ProxyError
 from ccproxy.estimate import estimate
 from ccproxy.events import Usage
 from ccproxy.fields import Fields
+from ccproxy.keys import Key
 from ccproxy.prompt import Note, NoteCode, Prompt
 from ccproxy.seal import Seal
 from ccproxy.stages.add_usage import AddUsage

@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from attrs import frozen
 
-from ccproxy.codecs import Dialect, Key
+from ccproxy.codecs import Dialect
 from ccproxy.fields import Fields
+from ccproxy.keys import Key
 from ccproxy.web.house import House
 from ccproxy.web.sink import Asked
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 
 from ccproxy import fields
-from ccproxy.codecs import Dialect, Identity, Key
+from ccproxy.codecs import Dialect, Identity
 from ccproxy.codings import plain
 from ccproxy.dialects import DIALECTS
 from ccproxy.doors import read
@@ -25,6 +25,7 @@ from ccproxy.errors import Kind, ProxyError
 from ccproxy.estimate import estimate
 from ccproxy.fields import Fields
 from ccproxy.framing import MalformedJSONError, dumps, loads
+from ccproxy.keys import Key
 from ccproxy.seal import Seal
 from ccproxy.stages.tool_names import aliased
 from ccproxy.upkeep.release import Release

@@ -16,8 +16,8 @@ from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 
-from ccproxy.codecs import Key
 from ccproxy.errors import Kind, ProxyError
+from ccproxy.keys import Key
 from ccproxy.store.redis import PREFIX, Address, RedisStore
 from ccproxy.store.vault import Vault
 from tests.store.contract import BYTES, StoreContract

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from twisted.internet.defer import Deferred, gatherResults
 from typing_extensions import override
 
-from ccproxy.codecs import Key
 from ccproxy.errors import Kind, ProxyError
+from ccproxy.keys import Key
 from ccproxy.store.memory import MemoryStore
 from ccproxy.store.vault import Vault
 from tests.store.contract import StoreContract

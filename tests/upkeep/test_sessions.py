@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from ccproxy.codecs import Key
+from ccproxy.keys import Key
 from ccproxy.upkeep.sessions import Sessions, derive
 
 HOUR = 3600

@@ -10,13 +10,12 @@ from typing import Any, cast
 from attrs import frozen
 from twisted.web.iweb import IAgent
 
-from ccproxy.codecs import Dialect, Encoder, Turn
+from ccproxy.codecs import Dialect, Encoder, Memory, Turn
 from ccproxy.dialects.openai_chat.dialect import OpenAIChat
 from ccproxy.dialogue import Call, Dialogue
 from ccproxy.errors import ProxyError
 from ccproxy.events import Event, Finished
 from ccproxy.fields import Fields, body, invalid
-from ccproxy.memory import Memory
 from ccproxy.web.app import App
 from ccproxy.web.house import House
 from ccproxy.web.site import ProxySite

@@ -8,7 +8,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from ccproxy.codecs import Key
+from ccproxy.keys import Key
 from ccproxy.store.memory import MemoryStore
 from ccproxy.web.background import Background
 from ccproxy.web.drain import Drain

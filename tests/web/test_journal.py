@@ -12,7 +12,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from ccproxy.codecs import Key
+from ccproxy.keys import Key
 from ccproxy.net.deadline import ClientStalledError
 from ccproxy.store.memory import MemoryStore
 from ccproxy.store.vault import Vault

@@ -11,8 +11,8 @@ from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublish
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
-from ccproxy.codecs import Key
 from ccproxy.errors import Kind, ProxyError
+from ccproxy.keys import Key
 from ccproxy.store.memory import MemoryStore
 from ccproxy.web.keeping import Keeping
 

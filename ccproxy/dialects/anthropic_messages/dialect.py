@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timezone
 
-from ccproxy.codecs import Encoder, Model, TokenCounter, Turn
+from ccproxy.codecs import Encoder, Memory, Model, TokenCounter, Turn
 from ccproxy.dialects.anthropic_messages import refusal, request, response
 from ccproxy.dialogue import Dialogue
 from ccproxy.errors import ProxyError
 from ccproxy.fields import Fields
 from ccproxy.framing import dumps
-from ccproxy.memory import Memory
 from ccproxy.prompt import Prompt, View
 
 

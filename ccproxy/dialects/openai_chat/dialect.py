@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from ccproxy import openai
-from ccproxy.codecs import Encoder, Model, TokenCounter, Turn
+from ccproxy.codecs import Encoder, Memory, Model, TokenCounter, Turn
 from ccproxy.dialects.openai_chat import request, response
 from ccproxy.dialogue import Dialogue
 from ccproxy.errors import ProxyError
 from ccproxy.fields import Fields
-from ccproxy.memory import Memory
 from ccproxy.prompt import Prompt, View
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from attrs import evolve
 
 from ccproxy import openai
-from ccproxy.codecs import Encoder, Model, TokenCounter, Turn
+from ccproxy.codecs import Encoder, Memory, Model, TokenCounter, Turn
 from ccproxy.dialects.openai_responses import refusal, request
 from ccproxy.dialects.openai_responses.compaction import CompactionDocument, CompactionStream, asked_for
 from ccproxy.dialects.openai_responses.dialogue import ResponsesDialogue
@@ -19,7 +19,6 @@ from ccproxy.dialects.openai_responses.response import ResponseStream
 from ccproxy.dialogue import Dialogue
 from ccproxy.errors import Kind, ProxyError
 from ccproxy.fields import Fields
-from ccproxy.memory import Memory
 from ccproxy.prompt import Prompt, View
 
 # Codex, which alone sends this field, acts on these only inside a stream: it then shortens the conversation, stops, or waits.

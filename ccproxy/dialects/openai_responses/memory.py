@@ -16,7 +16,7 @@ _ENCODERS = (ResponseStream, ResponseDocument, CompactionStream, CompactionDocum
 
 
 class ResponseMemory:
-    """The dialect's `ccproxy.memory.Memory`: names are the ids of responses and of their items.
+    """The dialect's `ccproxy.codecs.Memory`: names are the ids of responses and of their items.
 
     Args:
         paths: Below which kept answers are served.

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from ccproxy.codecs import Key
 from ccproxy.errors import Kind, ProxyError
+from ccproxy.keys import Key
 
 _HEADERS = ("authorization", "x-api-key")
 _KEY = re.compile(r"user_[a-zA-Z0-9_-]+")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ccproxy.codecs import Decoder, HTTPRequest, Identity, Key, Model
+from ccproxy.codecs import Decoder, HTTPRequest, Identity, Model
 from ccproxy.errors import ProxyError
+from ccproxy.keys import Key
 from ccproxy.prompt import Prompt
 from ccproxy.upstreams.commandcode import credentials, diagnosis, models
 from ccproxy.upstreams.commandcode.envelope import Envelope

@@ -9,12 +9,13 @@ from typing import Any
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
-from ccproxy.codecs import Key, Turn
+from ccproxy.codecs import Turn
 from ccproxy.dialects.openai_responses.asked import Asked
 from ccproxy.dialects.openai_responses.compaction import CompactionDocument, CompactionStream, asked_for
 from ccproxy.dialects.openai_responses.output import asked_of
 from ccproxy.errors import Kind, ProxyError
 from ccproxy.events import Event, Failed, TextDelta, TextDeltas, TextEnded, TextStarted
+from ccproxy.keys import Key
 from ccproxy.prompt import (
     Choice,
     Message,

@@ -10,8 +10,9 @@ from attrs import evolve
 from hypothesis import HealthCheck, given, settings
 from twisted.trial.unittest import SynchronousTestCase
 
-from ccproxy.codecs import Identity, Key
+from ccproxy.codecs import Identity
 from ccproxy.errors import Kind, ProxyError
+from ccproxy.keys import Key
 from ccproxy.prompt import Effort, Message, Note, NoteCode, Prompt, Role, Text, Tool, ToolCall
 from ccproxy.simulator import pairing, validation
 from ccproxy.simulator.asked import asked

@@ -6,9 +6,10 @@ import json
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ccproxy.codecs import Identity, Key, Upstream
+from ccproxy.codecs import Identity, Upstream
 from ccproxy.errors import Kind
 from ccproxy.events import Finished, FinishReason, TextDelta
+from ccproxy.keys import Key
 from ccproxy.prompt import Message, Prompt, Role, Text
 from ccproxy.upstreams.commandcode.models import fallback
 from ccproxy.upstreams.commandcode.upstream import CommandCode
