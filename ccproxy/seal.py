@@ -90,7 +90,7 @@ class Seal:
                 elif restored.text:
                     parts.append(restored)
             messages.append(evolve(message, parts=tuple(parts)))
-        notes = tuple(Note(code, ("messages",) * count) for code, count in dropped.items())
+        notes = tuple(Note(code, (prompt.place,) * count) for code, count in dropped.items())
         return evolve(prompt, messages=tuple(messages), notes=(*prompt.notes, *notes))
 
     def _restored(self, part: Text | Reasoning, envelopes: Envelopes) -> Text | Reasoning | None:

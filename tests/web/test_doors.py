@@ -97,3 +97,15 @@ class DoorTests(HouseTestCase):
 
         usual, codex = (answer.document for answer in client.answers)
         self.assertEqual([model["id"] for model in usual["data"]], [model["slug"] for model in codex["models"]])
+
+    def test_place_of_the_conversation(self) -> None:
+        """A conversation that says nothing is refused by the name that its client has for it."""
+        places = (
+            ("/v1/responses", {"input": " "}, "input"),
+            ("/v1/completions", {"prompt": " "}, "prompt"),
+            (CHAT.path, {"messages": [{"role": "user", "content": " "}]}, "messages"),
+            (CHAT.path, {"input": " "}, "input"),
+        )
+        for path, body, place in places:
+            error = self.posted(path, **body).error
+            self.assertEqual((error["param"], error["message"]), (place, f"{place}: no message says anything."), path)

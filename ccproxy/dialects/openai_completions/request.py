@@ -29,6 +29,7 @@ def parse(body: Fields) -> Prompt:
         top_p=body.number("top_p", least=0, most=1),
         stop=fields.stop_of(body.one_or_more("stop"), "stop"),
         view=view(body),
+        place="prompt",
     )
     unread = body.unread()
     return evolve(prompt, notes=(Note(NoteCode.IGNORED, unread),)) if unread else prompt

@@ -64,6 +64,7 @@ def parse(body: Fields) -> Prompt:
         effort=_effort(reasoning, notes),
         output=_output(form),
         view=_view(body, forms),
+        place="input",
     )
     ignored = (
         *_logprobs(body),

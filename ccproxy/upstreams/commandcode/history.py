@@ -44,10 +44,14 @@ class History:
     notes: tuple[Note, ...] = ()
 
 
-def repair(messages: Sequence[Message]) -> History:
+def repair(messages: Sequence[Message], place: str = "messages") -> History:
     """Make a conversation one that the upstream takes.
 
     A conversation of system text alone, which has nothing to answer, is sent as a user's message.
+
+    Args:
+        messages: The conversation.
+        place: What the client calls it.
 
     Raises:
         ProxyError: `Kind.INVALID_REQUEST`, when no message says anything.
@@ -64,7 +68,7 @@ def repair(messages: Sequence[Message]) -> History:
     if not repaired and system:
         repaired, system = (_tagged(system, notes),), ""
     if not repaired:
-        raise ProxyError(Kind.INVALID_REQUEST, "messages: no message says anything.", field="messages")
+        raise ProxyError(Kind.INVALID_REQUEST, f"{place}: no message says anything.", field=place)
     return History(system or _NO_SYSTEM, repaired, notes.all())
 
 

@@ -47,15 +47,15 @@ def params(prompt: Prompt) -> tuple[dict[str, object], tuple[Note, ...]]:
     Raises:
         ProxyError: `Kind.INVALID_REQUEST`, for what cannot be said.
     """
-    history = repair(prompt.messages)
+    history = repair(prompt.messages, prompt.place)
     notes = list(history.notes)
     able = capabilities(prompt.model)
     if able and able.images is False:
-        _refuse_images(prompt.model, history.messages)
+        _refuse_images(prompt, history.messages)
     tools = _tools(prompt)
     said: dict[str, object] = {
         "model": prompt.model,
-        "messages": _messages(history.messages),
+        "messages": _messages(history.messages, prompt.place),
         "tools": tools,
         "system": _system(history.system, prompt.output),
         "max_tokens": _max_tokens(prompt.max_tokens, able, notes),
@@ -72,11 +72,11 @@ def params(prompt: Prompt) -> tuple[dict[str, object], tuple[Note, ...]]:
     return said, tuple(notes)
 
 
-def _refuse_images(model: str, messages: Iterable[Message]) -> None:
+def _refuse_images(prompt: Prompt, messages: Iterable[Message]) -> None:
     """Refuse what the upstream would drop without a word."""
     if any(isinstance(part, Image) for message in messages for part in message.parts):
-        message = f"messages: The model {model} does not see images, and there is one in the conversation."
-        raise ProxyError(Kind.INVALID_REQUEST, message, field="messages")
+        message = f"{prompt.place}: The model {prompt.model} does not see images, and there is one in the conversation."
+        raise ProxyError(Kind.INVALID_REQUEST, message, field=prompt.place)
 
 
 def _system(text: str, output: OutputFormat | None) -> str:
@@ -141,25 +141,25 @@ def _tool_choice(prompt: Prompt, tools: list[dict[str, object]], notes: list[Not
     return None
 
 
-def _messages(messages: Iterable[Message]) -> list[dict[str, object]]:
+def _messages(messages: Iterable[Message], place: str) -> list[dict[str, object]]:
     """The messages of a repaired history."""
     said: list[dict[str, object]] = []
     called: dict[str, str] = {}
     for message in messages:
         called.update((part.call_id, part.name) for part in message.parts if isinstance(part, ToolCall))
-        content = [_part(part, called) for part in message.parts]
+        content = [_part(part, called, place) for part in message.parts]
         said.append({"role": message.role.value, "content": content})
     return said
 
 
-def _part(part: Part, called: dict[str, str]) -> dict[str, object]:
+def _part(part: Part, called: dict[str, str], place: str) -> dict[str, object]:
     match part:
         case Text(text):
             return {"type": "text", "text": text}
         case Reasoning(text):
             return {"type": "reasoning", "text": text}
         case Image(media_type, data):
-            return _image(media_type, data)
+            return _image(media_type, data, place)
         case ToolCall(call_id, name, arguments):
             return {"type": "tool-call", "toolCallId": call_id, "toolName": name, "input": loads(arguments)}
         case ToolResult(call_id, content, is_error):
@@ -170,8 +170,8 @@ def _part(part: Part, called: dict[str, str]) -> dict[str, object]:
             return {"type": "tool-result", "toolCallId": call_id, "toolName": called[call_id], "output": output}
 
 
-def _image(media_type: str, data: str) -> dict[str, object]:
+def _image(media_type: str, data: str, place: str) -> dict[str, object]:
     if not media_type.startswith("image/"):
-        message = f"messages: The upstream takes text and images, not {media_type}."
-        raise ProxyError(Kind.INVALID_REQUEST, message, field="messages")
+        message = f"{place}: The upstream takes text and images, not {media_type}."
+        raise ProxyError(Kind.INVALID_REQUEST, message, field=place)
     return {"type": "image", "image": f"data:{media_type};base64,{data}", "mimeType": media_type}

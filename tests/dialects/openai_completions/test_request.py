@@ -32,7 +32,7 @@ class RequestTests(SynchronousTestCase):
         """The prompt becomes one message of the user, and reasoning is not shown."""
         question = Message(Role.USER, (Text("hello"),))
 
-        self.assertEqual(asked(), Prompt("vendor/model-1", (question,), view=View(reasoning=False)))
+        self.assertEqual(asked(), Prompt("vendor/model-1", (question,), view=View(reasoning=False), place="prompt"))
 
     def test_array_of_one_prompt(self) -> None:
         """An array that holds one text is that text."""

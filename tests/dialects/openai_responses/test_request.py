@@ -151,7 +151,9 @@ class EnvelopeTests(RequestCase):
         """A model and a text are enough; the answer is then kept."""
         prompt = asked()
 
-        self.assertEqual(prompt, Prompt("vendor/model-1", (Message(Role.USER, (Text("hello"),)),), view=prompt.view))
+        self.assertEqual(
+            prompt, Prompt("vendor/model-1", (Message(Role.USER, (Text("hello"),)),), view=prompt.view, place="input")
+        )
         self.assertEqual((prompt.view.reasoning, prompt.view.styled), (True, False))
         self.assertEqual((kept(prompt).stored, kept(prompt).background, kept(prompt).compaction), (True, False, False))
 
