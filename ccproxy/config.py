@@ -111,7 +111,9 @@ class Config:
         restart=True,
     )
     store_bytes: int = _setting(67_108_864, BYTES, "memory for kept responses of each process", restart=True)
-    store_seconds: float = _setting(3600.0, SECONDS, "how long a response is kept; 0: none is", restart=True)
+    store_seconds: float = _setting(
+        3600.0, SECONDS, "how long a response is kept after it was last asked for; 0: none is", restart=True
+    )
 
     log_file: str = _setting("", TEXT, "file to log to besides the console; empty: console only", "LOG_FILE")
     log_level: str = _setting("info", LEVEL, "least level that is logged")

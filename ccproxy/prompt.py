@@ -188,8 +188,8 @@ class View:
 class Prompt:
     """One request for one turn, as asked.
 
-    ``max_tokens`` counts tokens; ``stop`` are the texts that end the answer; None in any field means that the client left it open. ``place``
-    is what the client calls its conversation, for errors and notes.
+    ``max_tokens`` counts tokens; ``stop`` are the texts that end the answer; None in any field means that the client left it open.
+    ``place`` is what the client calls its conversation, for errors and notes.
     """
 
     model: str

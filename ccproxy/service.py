@@ -109,7 +109,7 @@ def assemble(config: Config, agent: IAgent, reactor: Any, offload: Offload = at_
     )
     admission = Admission(**caps(config), clock=reactor)
     store = open_store(config.store_url, limit=config.store_bytes, seconds=config.store_seconds, reactor=reactor)
-    keeping = Keeping(store)
+    keeping = Keeping(store, offload)
     live: set[Live] = set()
     sessions = Sessions()
     house = House(

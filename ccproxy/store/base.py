@@ -19,7 +19,7 @@ class Store(Protocol):
     shared: bool
 
     async def get(self, names: Sequence[str]) -> Mapping[str, bytes]:
-        """The values that are there."""
+        """The values that are there; their life begins anew."""
 
     async def put(self, values: Mapping[str, bytes]) -> None:
         """Keep values, in place of older ones; each lives for the store's number of seconds from now on."""

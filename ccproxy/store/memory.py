@@ -56,9 +56,12 @@ class MemoryStore:
         self.size = 0
 
     async def get(self, names: Sequence[str]) -> Mapping[str, bytes]:
-        """The values that are there."""
-        found = {name: self._find(name) for name in names}
-        return {name: item.value for name, item in found.items() if item is not None}
+        """The values that are there; their life begins anew."""
+        found = {name: item for name in names if (item := self._find(name)) is not None}
+        for name, item in found.items():
+            item.deadline = self._clock.seconds() + self._seconds
+            self._written.move_to_end(name)
+        return {name: item.value for name, item in found.items()}
 
     async def put(self, values: Mapping[str, bytes]) -> None:
         """Keep values, in place of older ones."""

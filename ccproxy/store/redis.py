@@ -73,10 +73,12 @@ class RedisStore:
         self._failing = False
 
     async def get(self, names: Sequence[str]) -> Mapping[str, bytes]:
-        """The values that are there."""
+        """The values that are there; their life begins anew."""
         if not names:
             return {}
-        (values,) = await self._ask([("MGET", *map(_named, names))])
+        places = [_named(name) for name in names]
+        again = [("PEXPIRE", place, self._milliseconds) for place in places]
+        values, *_ = await self._ask([("MGET", *places), *again])
         return {name: value for name, value in zip(names, values, strict=True) if value is not None}
 
     async def put(self, values: Mapping[str, bytes]) -> None:

@@ -49,8 +49,11 @@ class Vault:
 
     async def put(self, values: Mapping[str, bytes]) -> None:
         """Keep values, in place of older ones."""
-        sealed = {self._hidden(name): self._sealer.seal(value, _of_value(name)) for name, value in values.items()}
-        await self._store.put(sealed)
+        await self._store.put(self.sealed(values))
+
+    def sealed(self, values: Mapping[str, bytes]) -> Mapping[str, bytes]:
+        """The values as they are put into the store itself; this may be done in any thread."""
+        return {self._hidden(name): self._sealer.seal(value, _of_value(name)) for name, value in values.items()}
 
     async def delete(self, names: Sequence[str]) -> int:
         """Drop values and logs; gives how many were there."""

@@ -74,7 +74,7 @@ class Drain(Service):
             for exchange in tuple(self._app.live):
                 exchange.abandon(ProxyError(Kind.OVERLOADED, "The proxy is shutting down; send the request again."))
             await self._wait(self._over(), _FLUSH_SECONDS)
-        await self._wait(self._house.keeping.settled(), _FLUSH_SECONDS)
+        await self._wait(Deferred.fromCoroutine(self._house.keeping.settled()), _FLUSH_SECONDS)
         self._house.keeping.close()
         self._close()
 

@@ -61,6 +61,7 @@ class Exchange:
         self.encoder: Encoder | None = None
         self._relay: Relay | None = None
         self._check: Validated | None = None
+        self._weight = 0
         self._in_band: frozenset[Kind] = frozenset()
         self._serving: Deferred[bytes | None] | None = None
         self._abandoned: ProxyError | None = None
@@ -73,9 +74,9 @@ class Exchange:
         self._serving = Deferred.fromCoroutine(self._run(self._serve()))
         return self._serving
 
-    def write_down(self, planned: Plan) -> Deferred[bytes | None]:
+    def write_down(self, planned: Plan, weight: int) -> Deferred[bytes | None]:
         """Make an answer, whose request was read before, whether or not its client is still there, and keep it; a cancellation ends it."""
-        key, self._plan = planned.identity.key, planned
+        key, self._plan, self._weight = planned.identity.key, planned, weight
 
         def keep(nothing: bytes | None) -> bytes | None:
             self._keep(key)
@@ -128,11 +129,11 @@ class Exchange:
             detached = self._plan.turn.view.detached
             if not detached:
                 self._prepare()
-                ended = await self._ask()
-        if detached:
-            return await self._detach()
-        self._keep(key)
-        return self._end(ended)
+                try:
+                    ended = await self._ask()
+                finally:
+                    self._keep(key)
+        return await self._detach() if detached else self._end(ended)
 
     async def _write_down(self, key: Key) -> bytes | None:
         self._prepare()
@@ -154,10 +155,10 @@ class Exchange:
     def _begin_apart(self) -> Begun:
         planned = self._planned
         self._report.model = planned.turn.model
-        begun = begin(self._house, self._dialect, planned, self._report.id)
+        begun = begin(self._house, self._dialect, planned, self._report.id, self._weight)
         exchange = Exchange(self._house, self._dialect, begun.journal)
         streamed = evolve(planned, prompt=evolve(planned.prompt, stream=True))
-        self._house.background.run(exchange, exchange.write_down(streamed), begun)
+        self._house.background.run(exchange, exchange.write_down(streamed, self._weight), begun)
         return begun
 
     async def _read(self, key: Key) -> Plan:
@@ -165,6 +166,7 @@ class Exchange:
         identity = identify(self._house, self._sink.plain_headers, key)
         self._sink.forget()
         body = await recalled(self._house, self._dialect, asked, key)
+        self._weight = body.weight
         return await self._house.offload(
             lambda: plan(self._house, self._dialect, body.fields(), identity, self._id), body.weight
         )
@@ -270,10 +272,10 @@ class Exchange:
                 self._sink.setHeader("x-ccproxy-upstream-trace", trace)
 
     def _keep(self, key: Key) -> None:
-        """Keep the answer for later requests, where the dialect has such and this one wants it."""
-        memory = self._dialect.memory
-        if memory is not None and self.encoder is not None and (records := memory.records(self.encoder)):
-            self._house.keeping.keep(key, records)
+        """Keep what there is of the answer for later requests, where the dialect has such and this one wants it."""
+        memory, encoder = self._dialect.memory, self.encoder
+        if memory is not None and encoder is not None:
+            self._house.keeping.keep(key, lambda: memory.records(encoder), self._weight)
 
     def _end(self, ended: Finished | Failed) -> bytes | None:
         self._report.ended(ended)

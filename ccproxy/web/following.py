@@ -13,13 +13,13 @@ from ccproxy.web.plan import Plan
 from ccproxy.web.sink import Sink, begin_stream
 
 
-def begin(house: House, dialect: Dialect, planned: Plan, request_id: str) -> Begun:
-    """Keep the first record of an answer, and open its journal."""
+def begin(house: House, dialect: Dialect, planned: Plan, request_id: str, weight: int) -> Begun:
+    """Keep the first record of an answer, whose request weighs so many bytes, and open its journal."""
     memory, key = dialect.memory, planned.identity.key
     assert memory is not None  # noqa: S101 - else no request could ask for it
     records = memory.records(dialect.encoder(planned.turn, stream=True))
     name, record = next(iter(records.items()))
-    house.keeping.keep(key, records)
+    house.keeping.keep(key, lambda: records, weight)
     vault = house.keeping.vault(key)
     journal = Journal(vault, journal_name(name), {"x-request-id": request_id})
     return Begun(key, memory, name, memory.shown(record), vault, journal)

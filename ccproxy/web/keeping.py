@@ -1,12 +1,13 @@
 """This module is the keeping of answers for their callers, and the finding of what a request refers to.
 
-A streamed answer is whole for its client before a store of many processes has it. So what is on its way there is found here, and what is
-not found in such a store is looked for once more a moment later: another process may be keeping it just now.
+A streamed answer is whole for its client before it is in the store: sealing takes its time, and so does a store of many processes. So a
+caller's answers are kept one after the other, and its requests wait for those that are on their way. What is not found in a store of many
+processes is looked for once more a moment later: another process may be keeping it just now.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -15,8 +16,28 @@ from ccproxy.errors import ProxyError
 from ccproxy.keys import Key
 from ccproxy.store.base import Store
 from ccproxy.store.vault import Vault
+from ccproxy.web.offload import Offload
 
 _MOMENT = 0.25  # seconds
+
+
+class _Errand:
+    """Something that is under way, for which anybody may wait."""
+
+    def __init__(self) -> None:
+        self._waiting: list[Deferred[None]] = []
+
+    def over(self) -> Deferred[None]:
+        """Fires when it is over; a new one for each who waits."""
+        waiting: Deferred[None] = Deferred()
+        self._waiting.append(waiting)
+        return waiting
+
+    def finish(self) -> None:
+        """It is over."""
+        for waiting in self._waiting:
+            if not waiting.called:
+                waiting.callback(None)
 
 
 class Keeping:
@@ -24,45 +45,53 @@ class Keeping:
 
     Args:
         store: Where.
+        offload: Where large answers are sealed.
     """
 
     _log = Logger()
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, offload: Offload) -> None:
         self._store = store
-        self._underway: dict[str, dict[str, bytes]] = {}  # records by name, by the digest of their caller's key
-        self._settling: list[Deferred[None]] = []
+        self._offload = offload
+        self._errands: dict[str, list[_Errand]] = {}  # by the digest of their caller's key, in their order
 
     def vault(self, key: Key) -> Vault:
         """The part of the store that is one caller's."""
         return Vault(self._store, key)
 
     async def find(self, key: Key, names: Sequence[str]) -> Mapping[str, bytes]:
-        """What is kept by these names, for this caller.
+        """What is kept by these names, for this caller; what is found lives as long again.
 
         Raises:
             ProxyError: The store cannot be reached.
         """
-        found = dict(await self._look(key, names))
+        vault = self.vault(key)
+        if errands := self._errands.get(key.digest):
+            await errands[-1].over()
+        found = dict(await vault.get(names))
         missing = [name for name in names if name not in found]
         if missing and self._store.shared:
-            await self.vault(key).changed(missing[0], _MOMENT)
-            found |= await self._look(key, missing)
+            await vault.changed(missing[0], _MOMENT)
+            found |= await vault.get(missing)
         return found
 
-    def keep(self, key: Key, records: Mapping[str, bytes]) -> None:
-        """Keep records, soon. If that fails the log has it: an answer that is whole is not made a failure by it."""
-        self._underway.setdefault(key.digest, {}).update(records)
-        Deferred.fromCoroutine(self._put(key, records))
+    def keep(self, key: Key, records: Callable[[], Mapping[str, bytes]], weight: int = 0) -> None:
+        """Keep records, soon. If that fails the log has it: an answer that is whole is not made a failure by it.
 
-    def settled(self) -> Deferred[None]:
-        """Fires when nothing is on its way to the store."""
-        settled: Deferred[None] = Deferred()
-        if self._underway:
-            self._settling.append(settled)
-        else:
-            settled.callback(None)
-        return settled
+        Args:
+            key: The caller's.
+            records: Makes the records, in any thread.
+            weight: How many bytes there may be to seal.
+        """
+        errands = self._errands.setdefault(key.digest, [])
+        before = errands[-1].over() if errands else None
+        errands.append(_Errand())
+        Deferred.fromCoroutine(self._keep(key, records, weight, errands[-1], before))
+
+    async def settled(self) -> None:
+        """Return when nothing is on its way to the store."""
+        while self._errands:
+            await next(iter(self._errands.values()))[-1].over()
 
     async def forget(self, key: Key, names: Iterable[str]) -> None:
         """Keep something no longer.
@@ -76,29 +105,27 @@ class Keeping:
         """Let go of the store."""
         self._store.close()
 
-    async def _look(self, key: Key, names: Sequence[str]) -> Mapping[str, bytes]:
-        underway = self._underway.get(key.digest, {})
-        here = {name: underway[name] for name in names if name in underway}
-        rest = [name for name in names if name not in here]
-        return {**here, **(await self.vault(key).get(rest) if rest else {})}
-
-    async def _put(self, key: Key, records: Mapping[str, bytes]) -> None:
+    async def _keep(
+        self,
+        key: Key,
+        records: Callable[[], Mapping[str, bytes]],
+        weight: int,
+        errand: _Errand,
+        before: Deferred[None] | None,
+    ) -> None:
         try:
-            await self.vault(key).put(records)
+            if before is not None:
+                await before
+            vault = self.vault(key)
+            sealed = await self._offload(lambda: vault.sealed(records()), weight)
+            if sealed:
+                await self._store.put(sealed)
         except ProxyError as error:
             self._log.error("An answer could not be kept: {reason}", reason=error.message)
         except Exception:
             self._log.failure("A bug in the keeping of an answer")
-        self._arrived(key.digest, records)
-
-    def _arrived(self, caller: str, records: Mapping[str, bytes]) -> None:
-        underway = self._underway[caller]
-        for name, record in records.items():
-            if underway.get(name) is record:
-                del underway[name]
-        if not underway:
-            del self._underway[caller]
-        if not self._underway:
-            settling, self._settling = self._settling, []
-            for settled in settling:
-                settled.callback(None)
+        errands = self._errands[key.digest]
+        errands.remove(errand)
+        if not errands:
+            del self._errands[key.digest]
+        errand.finish()

@@ -61,7 +61,7 @@ class KeptAnswers:
         given_up = self._memory.cancelled(record)
         if given_up != record:
             await self._house.background.end(key, name)
-            self._house.keeping.keep(key, {name: given_up})
+            self._house.keeping.keep(key, lambda: {name: given_up}, len(given_up))
         return request.json(self._memory.shown(given_up))
 
     async def _found(self, request: ProxyRequest, name: str) -> tuple[Key, bytes]:

@@ -34,8 +34,9 @@ async def silence(house: House, dialect: Dialect, sink: Sink) -> Encoder:
     answer = encoder.encode(_NOTHING)
     sink.write(answer)
     sink.finish()
-    if dialect.memory is not None and (records := dialect.memory.records(encoder)):
-        house.keeping.keep(key, records)
+    memory = dialect.memory
+    if memory is not None:
+        house.keeping.keep(key, lambda: memory.records(encoder), asked.weight)
     report.model, report.sent, report.usage = planned.turn.model, len(answer), _NOTHING.usage
     report.write(house.clock.seconds())
     return encoder

@@ -213,12 +213,23 @@ class TimeTests(MemoryTestCase):
         self.clock.advance(0.1)
         self.now(store.put({"b": b"2"}))
         self.clock.advance(59.9)
-        self.assertEqual(self.names(store, "ab"), "b")
 
         self.clock.advance(0.1)
 
         self.assertGreater(store.size, 0)
         self.assertEqual(self.names(store, "ab"), "")
+
+    def test_used(self) -> None:
+        """What is asked for now and then is never forgotten, and is freed when it is not asked for any more."""
+        store = self.memory(seconds=60.0)
+        self.now(store.put({"a": b"1", "b": b"2"}))
+        for _ in range(10):
+            self.clock.advance(50.0)
+            self.assertEqual(self.names(store, "a"), "a")
+
+        self.clock.pump([1.0] * 62)
+
+        self.assertEqual((store.size, self.clock.getDelayedCalls()), (0, []))
 
 
 class ChangeTests(MemoryTestCase):

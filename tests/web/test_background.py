@@ -13,6 +13,7 @@ from ccproxy.store.memory import MemoryStore
 from ccproxy.web.background import Background
 from ccproxy.web.drain import Drain
 from ccproxy.web.keeping import Keeping
+from ccproxy.web.offload import at_once
 from tests.web.house import KEY, Client
 from tests.web.responses import ResponsesTestCase, events, text_of
 from tests.web.test_kept import AwayStore
@@ -222,7 +223,7 @@ class TwoProcessesTests(ResponsesTestCase):
         self.makes, self.other = self.daemon(), self.daemon()
         store = SharedStore(limit=0, seconds=3600, clock=self.makes.clock)
         for daemon in (self.makes, self.other):
-            daemon.house.keeping = Keeping(store)
+            daemon.house.keeping = Keeping(store, at_once)
             daemon.house.background = Background(daemon.house.keeping, daemon.house.live, daemon.clock)
         self.house = self.makes
         self.name = self.ask("hello", "sim/slow", background=True).answer.document["id"]

@@ -10,6 +10,7 @@ from typing_extensions import override
 from ccproxy.errors import Kind, ProxyError
 from ccproxy.store.memory import MemoryStore
 from ccproxy.web.keeping import Keeping
+from ccproxy.web.offload import at_once
 from tests.web.responses import OTHER_KEY, PATH, ResponsesTestCase, events, text_of
 
 
@@ -137,6 +138,29 @@ class ReferenceTests(ResponsesTestCase):
 
         self.assertEqual(self.said(), [("user", "one"), ("assistant", text_of(first)), ("user", "two")])
 
+    def test_used(self) -> None:
+        """An item that is referred to again and again does not expire."""
+        reference = {"type": "item_reference", "id": self.ask("one").answer.document["output"][0]["id"]}
+        for _ in range(4):
+            self.house.advance(1800)
+            answer = self.ask(
+                [{"role": "user", "content": "one"}, reference, {"role": "user", "content": "two"}]
+            ).answer
+            self.assertEqual(answer.status, 200)
+
+    def test_item_of_a_failure(self) -> None:
+        """An item that its client has seen whole can be referred to, also when the answer failed after it or the client left."""
+        tool = {"type": "function", "name": "look_up", "parameters": {"type": "object", "properties": {}}}
+        seen = events(self.ask("one", "transcript/05_error_mid_stream", stream=True, tools=[tool]).answer.body)
+        done = [event["item"] for event in seen if event["type"] == "response.output_item.done"]
+        self.assertEqual(seen[-1]["type"], "response.failed")
+
+        for item in done:
+            reference = {"type": "item_reference", "id": item["id"]}
+            answer = self.ask([reference, {"role": "user", "content": "two"}]).answer
+            self.assertEqual(answer.status, 200, answer.body)
+        self.assertEqual(self.get(seen[0]["response"]["id"]).status, 404)
+
     def test_tools(self) -> None:
         """A result finds its call in the answer that is referred to."""
         tool = {"type": "function", "name": "look_up", "parameters": {"type": "object", "properties": {}}}
@@ -160,7 +184,7 @@ class ReferenceTests(ResponsesTestCase):
     def test_unreachable(self) -> None:
         """A store that cannot be reached fails a request that needs it, to be tried again, and no other."""
         away = AwayStore(limit=0, seconds=60, clock=self.house.clock)
-        self.house.house.keeping = Keeping(away)
+        self.house.house.keeping = Keeping(away, at_once)
 
         plain, referring = self.ask().answer, self.ask(previous_response_id="resp_1").answer
 

@@ -69,12 +69,14 @@ class Response:
     def records(self, *, always: bool) -> Mapping[str, bytes]:
         """What to keep of a turn: the response with its input, and each of its items.
 
-        It is nothing where that is not wanted, unless ``always``. An answer in the background is asked for while it is made, and to
-        learn that it failed; of any other only its good end is kept.
+        It is nothing where that is not wanted, unless ``always``, which means a good end. An answer in the background is asked for while
+        it is made, and to learn that it failed; of any other that came to no good end the items are kept that its client has seen whole.
         """
         shown = self._final or (self.begun() if self._asked.background else b"")
-        if not shown or not (self._asked.stored or always):
+        if not (self._asked.stored or (always and shown)):
             return {}
+        if not shown:
+            return {} if always else dict(self._output)
         whole = b'{"response":%b,"input":%b}' % (shown, quote(list(self._asked.items)))
         return {self.id: whole, **self._output}
 
