@@ -278,6 +278,7 @@ CLIENTS = (
         parsed=_CITY,
         image=_PICTURE,
         reasoning=_THOUGHT,
+        background=f"completed | {GREETING}",
     ),
     _scripted("openai (npm), Responses", "openai", "responses", _sdk, "npm"),
     _scripted(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -85,6 +86,27 @@ def reasoning(client: OpenAI) -> str:
     return f"{thought.summary[0].text} | {client.responses.create(**asked, model='sim/echo', input=conversation).output_text}"
 
 
+def background(client: OpenAI) -> str:
+    """An answer that is made in the background: asked for until it is there, and read to its end after its stream was left."""
+    made = client.responses.create(model="sim/slow", input="hello", background=True)
+    while made.status in ("queued", "in_progress"):
+        time.sleep(0.2)
+        made = client.responses.retrieve(made.id)
+    words, last, response_id = "", 0, ""
+    with client.responses.create(model="sim/slow", input="hello", background=True, stream=True) as stream:
+        for event in stream:
+            last = event.sequence_number
+            if event.type == "response.created":
+                response_id = event.response.id
+            if event.type == "response.output_text.delta":
+                words += event.delta
+                break
+    for event in client.responses.retrieve(response_id, stream=True, starting_after=last):
+        words += event.delta if event.type == "response.output_text.delta" else ""
+    _same(made.output_text, words)
+    return f"{made.status} | {words}"
+
+
 TURNS: dict[str, Callable[[OpenAI], str]] = {
     "text": text,
     "tool": tool,
@@ -92,6 +114,7 @@ TURNS: dict[str, Callable[[OpenAI], str]] = {
     "parsed": parsed,
     "image": image,
     "reasoning": reasoning,
+    "background": background,
 }
 
 
