@@ -178,6 +178,8 @@ class View:
     """Of reasoning that is shown only the signature is, from which it can be restored (``thinking.display: omitted``)."""
     in_band: frozenset[Kind] = frozenset()
     """What the client acts on only inside a stream, and so is told there, even where nothing was sent before it."""
+    whole: bool = False
+    """An answer that was cut, or says nothing, is no answer."""
     detached: bool = False
     """The answer is made, and kept, whether or not somebody waits for it."""
     kept: object = field(default=None, repr=False)

@@ -28,6 +28,7 @@ from ccproxy.stages.stop_sequences import StopSequences
 from ccproxy.stages.think_tags import SplitThinkTags, TagReasoning
 from ccproxy.stages.tool_names import RestoreNames, aliased
 from ccproxy.stages.validated import Validated
+from ccproxy.stages.whole import Whole
 from ccproxy.structured import repair
 from ccproxy.web import caller
 from ccproxy.web.house import House
@@ -157,6 +158,8 @@ def chain(plan: Plan, config: Config) -> Chain:
         stages += [JSONOnly(_LONGEST_PROSE), check]
     if plan.spent is not None:
         stages.append(AddUsage(plan.spent))
+    if prompt.view.whole:
+        stages.append(Whole())
     if _is(config, prompt, "tags", "both"):
         stages.append(TagReasoning(keep=_is(config, prompt, "both")))
     return Chain(stages, check)

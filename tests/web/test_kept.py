@@ -11,7 +11,10 @@ from ccproxy.errors import Kind, ProxyError
 from ccproxy.store.memory import MemoryStore
 from ccproxy.web.keeping import Keeping
 from ccproxy.web.offload import at_once
+from tests.web.house import KEY
 from tests.web.responses import OTHER_KEY, PATH, ResponsesTestCase, events, text_of
+
+TRIGGER = {"type": "compaction_trigger"}
 
 
 class AwayStore(MemoryStore):
@@ -190,3 +193,27 @@ class ReferenceTests(ResponsesTestCase):
 
         self.assertEqual((plain.status, referring.status), (200, 503))
         self.assertEqual(referring.headers["x-should-retry"], "true")
+
+
+class SumTests(ResponsesTestCase):
+    """A conversation that is summed up."""
+
+    def test_cut(self) -> None:
+        """A sum that was cut, or is empty, is a failure, whichever way it was asked for: it would take the place of everything."""
+        for model, status in (("sim/length", 502), ("sim/content-filter", 502), ("transcript/17_reasoning_only", 502)):
+            answer = (
+                self.house.connect()
+                .ask("POST", f"{PATH}/compact", {"model": model, "input": "hello"}, {"authorization": f"Bearer {KEY}"})
+                .answer
+            )
+            told = events(self.ask([{"role": "user", "content": "hello"}, TRIGGER], model, stream=True).answer.body)
+
+            self.assertEqual((answer.status, told[-1]["type"]), (status, "response.failed"), model)
+            self.assertNotIn("response.output_item.done", [event["type"] for event in told])
+
+    def test_limit(self) -> None:
+        """The limit of an answer is no limit of a sum."""
+        self.ask([{"role": "user", "content": "hello"}, TRIGGER], max_output_tokens=5)
+
+        body: Any = self.house.simulator.requests[-1].body
+        self.assertGreater(body["params"]["max_tokens"], 5)

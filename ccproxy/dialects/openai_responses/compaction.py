@@ -56,9 +56,10 @@ def asked_for(prompt: Prompt) -> Prompt:
         tools=(),
         tool_choice=None,
         parallel_tool_calls=None,
+        max_tokens=None,
         stop=(),
         output=None,
-        view=evolve(prompt.view, reasoning=False, kept=evolve(kept, compaction=True)),
+        view=evolve(prompt.view, reasoning=False, whole=True, kept=evolve(kept, compaction=True)),
     )
 
 
