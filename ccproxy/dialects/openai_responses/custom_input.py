@@ -13,7 +13,8 @@ from ccproxy.framing import SurrogateJoiner, loads
 
 _LONGEST_BEGINNING = 64  # characters in which the text has to begin; whatever begins later is shown at its end
 _BEGINNING = re.compile(r'[ \t\r\n]*\{[ \t\r\n]*"input"[ \t\r\n]*:[ \t\r\n]*"')
-_WHOLE_CHARACTERS = re.compile(r'(?:[^"\\]+|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*')
+_WHOLE_CHARACTERS = re.compile(r'(?:[^"\\\x00-\x1f]+|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*')
+_CUT_CHARACTER = re.compile(r"(?:\\(?:u[0-9a-fA-F]{0,3})?)?")
 
 
 class InputReader:
@@ -47,7 +48,8 @@ class InputReader:
     def _read(self, held: str, start: int) -> str:
         characters = _WHOLE_CHARACTERS.match(held, start)
         end = characters.end() if characters else start
-        self._over = held.startswith('"', end)
+        # What is no character of JSON ends the text as a quote does: the call is broken then, and fails as any other.
+        self._over = _CUT_CHARACTER.fullmatch(held, end) is None
         self._held = "" if self._over else held[end:]
         text: str = loads(f'"{held[start:end]}"')
         piece = self._joiner.join(text)

@@ -78,7 +78,7 @@ class RequestTests(SynchronousTestCase):
         self.assertEqual((asked.messages[0], asked.messages[1].role, len(asked.messages)), (said, Role.USER, 2))
         self.assertEqual((asked.tools, asked.tool_choice, asked.parallel_tool_calls), ((), None, None))
         self.assertEqual((asked.stop, asked.output, asked.max_tokens), ((), None, None))
-        self.assertEqual(asked.view, View(reasoning=False, kept=Asked(sealed=True, compaction=True)))
+        self.assertEqual(asked.view, View(reasoning=False, whole=True, kept=Asked(sealed=True, compaction=True)))
 
     def test_foreign_body(self) -> None:
         """A body of another dialect can be summed up too."""

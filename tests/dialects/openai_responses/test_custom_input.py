@@ -56,6 +56,19 @@ class InputTests(SynchronousTestCase):
             for second in range(cut, len(arguments)):
                 self.assertEqual("".join(pieces(arguments, [cut, second])), 'a"\\\né😀//z🐳', (cut, second))
 
+    @given(st.text(st.sampled_from('"\\u0dn\n\x00{:input é'), max_size=30), CUTS)
+    def test_broken(self, rest: str, cuts: list[int]) -> None:
+        """What is no JSON does not break the reader: it gives the beginning of the text, and no more."""
+        arguments = '{"input": "' + rest
+        places = sorted({0, len(arguments), *(cut for cut in cuts if cut < len(arguments))})
+        reader = InputReader()
+
+        read = "".join(reader.feed(arguments[start:end]) for start, end in pairwise(places))
+
+        self.assertLessEqual(len(read), len(rest))
+        if rest.startswith(("\n", '"', "\\d")):
+            self.assertEqual((read, reader.feed("x")), ("", ""))
+
     def test_grows(self) -> None:
         """A text is given as it comes, all of it but an escape that is not whole."""
         self.assertEqual(pieces(r'{"input":"ab\nc"}', [12, 13])[:3], ["ab", "", "\nc"])
