@@ -6,7 +6,8 @@ results that follow each other one message of the tools. Ids tell nothing: some 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 from typing import TypeAlias
 
 from ccproxy import fields
@@ -49,13 +50,17 @@ def conversation(body: Fields, names: Names, notes: list[Note]) -> tuple[Message
     if not given:
         raise invalid("has to hold a text or at least one item.", body.at("input"))
     body.ignore("input")
-    messages = list(_instructions(body))
-    for item in given:
-        for role, parts in _said(item, names, notes):
-            if messages and role in _JOINED and messages[-1].role is role:
-                parts = (*messages.pop().parts, *parts)
-            messages.append(Message(role, parts))
-    return tuple(messages)
+    said = (spoken for item in given for spoken in _said(item, names, notes))
+    return (*_instructions(body), *_joined(said))
+
+
+def _joined(said: Iterable[_Said]) -> Iterator[Message]:
+    """What is said as messages: the items of one answer are one, and so are results that follow each other."""
+    for role, run in groupby(said, lambda spoken: spoken[0]):
+        if role in _JOINED:
+            yield Message(role, tuple(part for _, parts in run for part in parts))
+        else:
+            yield from (Message(role, parts) for _, parts in run)
 
 
 def _instructions(body: Fields) -> Iterator[Message]:

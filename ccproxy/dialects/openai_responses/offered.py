@@ -7,7 +7,8 @@ tells how each of them is called before the client. Tools that the vendor's serv
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cached_property
 from hashlib import blake2b
 
 from attrs import frozen
@@ -71,12 +72,29 @@ class Names:
         """The name of the tool that a rule means: it need not tell the namespace or the kind where only one offered tool can be meant."""
         if self.of(form) in offer:
             return self.of(form)
-        alike = [name for other, name in self._names.items() if other.name == form.name]
+        alike = self._alike.get(form.name, ())
         return alike[0] if len(alike) == 1 and form.namespace is None else self.of(form)
 
     def within(self, namespace: str) -> set[str]:
         """The names of all offered tools of a namespace."""
-        return {name for form, name in self._names.items() if form.namespace == namespace}
+        return self._within.get(namespace, set())
+
+    @cached_property
+    def _alike(self) -> Mapping[str, Sequence[str]]:
+        """The names that go up, by the one that the client knows."""
+        alike: dict[str, list[str]] = {}
+        for form, name in self._names.items():
+            alike.setdefault(form.name, []).append(name)
+        return alike
+
+    @cached_property
+    def _within(self) -> Mapping[str, set[str]]:
+        """The names that go up, by their namespace."""
+        within: dict[str, set[str]] = {}
+        for form, name in self._names.items():
+            if form.namespace is not None:
+                within.setdefault(form.namespace, set()).add(name)
+        return within
 
 
 @frozen
