@@ -30,8 +30,8 @@ class Store(Protocol):
     async def append(self, name: str, entries: Sequence[bytes]) -> None:
         """Add to the end of a log, whose life begins anew."""
 
-    async def read(self, name: str, start: int) -> Sequence[bytes]:
-        """The entries of a log from an index on; none when there are none."""
+    async def read(self, name: str, start: int, most: int = 0) -> Sequence[bytes]:
+        """The entries of a log from an index on, of many at most the first ``most``; none when there are none."""
 
     async def changed(self, name: str, seconds: float) -> None:
         """Return when the log has grown or the value was put, or after so many seconds; a shared store may return early."""

@@ -86,10 +86,10 @@ class MemoryStore:
         self._keep(name, item)
         self._wake(name)
 
-    async def read(self, name: str, start: int) -> Sequence[bytes]:
+    async def read(self, name: str, start: int, most: int = 0) -> Sequence[bytes]:
         """The entries of a log from an index on."""
         item = self._find(name)
-        return item.entries[start:] if item is not None else ()
+        return item.entries[start : start + most if most else None] if item is not None else ()
 
     async def changed(self, name: str, seconds: float) -> None:
         """Return as soon as the log has grown or the value was put, or after so many seconds."""

@@ -98,9 +98,9 @@ class RedisStore:
             place = _named(name)
             await self._do([("RPUSH", place, *entries), ("PEXPIRE", place, self._milliseconds)])
 
-    async def read(self, name: str, start: int) -> Sequence[bytes]:
+    async def read(self, name: str, start: int, most: int = 0) -> Sequence[bytes]:
         """The entries of a log from an index on."""
-        (entries,) = await self._ask([("LRANGE", _named(name), start, -1)])
+        (entries,) = await self._ask([("LRANGE", _named(name), start, start + most - 1 if most else -1)])
         found: Sequence[bytes] = entries
         return found
 

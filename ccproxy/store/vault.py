@@ -77,10 +77,10 @@ class Vault:
             self._lengths.pop(place, None)  # it may have grown or not
             raise
 
-    async def read(self, name: str, start: int) -> Sequence[bytes]:
+    async def read(self, name: str, start: int, most: int = 0) -> Sequence[bytes]:
         """The entries of a log from an index on, up to the first that is not this caller's, or not in its place."""
         opened: list[bytes] = []
-        for index, entry in enumerate(await self._store.read(self._hidden(name), start), start):
+        for index, entry in enumerate(await self._store.read(self._hidden(name), start, most), start):
             plain = self._sealer.open(entry, _of_entry(name, index))
             if plain is None:
                 break

@@ -7,6 +7,7 @@ to end it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from attrs import define, frozen
@@ -76,8 +77,15 @@ class Background:
         self._running: dict[tuple[str, str], _Running] = {}
         self._settling: list[Deferred[None]] = []
 
-    def run(self, exchange: Live, serving: Deferred[bytes | None], begun: Begun) -> None:
-        """Let an exchange answer into its journal; ``serving`` fires when it is at its end."""
+    def run(self, exchange: Live, serving: Deferred[bytes | None], begun: Begun, keep: Callable[[], None]) -> None:
+        """Let an exchange answer into its journal.
+
+        Args:
+            exchange: The exchange.
+            serving: Fires when it is at its end.
+            begun: Where it answers.
+            keep: Keeps what it has answered, if nobody wanted its end.
+        """
         running = self._running[begun.place] = _Running(serving)
         self._live.add(exchange)
         if begun.vault.shared:
@@ -85,21 +93,31 @@ class Background:
             running.look.clock = self._clock
             running.look.start(_LOOK, now=False)
 
-        def over(result: object) -> None:
-            self._live.discard(exchange)
-            del self._running[begun.place]
-            if running.look is not None:
-                running.look.stop()
-            if isinstance(result, Failure):
-                begun.journal.finish()
-                if not result.check(CancelledError):
-                    self._log.failure("A bug in an answer that nobody waits for", result)
-            if not self._running:
-                settling, self._settling = self._settling, []
-                for settled in settling:
-                    settled.callback(None)
+        async def over(result: object) -> None:
+            try:
+                if isinstance(result, Failure):
+                    begun.journal.finish()
+                    if not result.check(CancelledError):
+                        self._log.failure("A bug in an answer that nobody waits for", result)
+                elif not await self._is_ended(begun):
+                    keep()
+            finally:
+                self._live.discard(exchange)
+                self._forget(begun.place)
 
-        serving.addBoth(over)
+        def settle(result: object) -> Deferred[None]:
+            return Deferred.fromCoroutine(over(result))
+
+        serving.addBoth(settle).addErrback(lambda failure: failure.trap(CancelledError))
+
+    def _forget(self, place: tuple[str, str]) -> None:
+        running = self._running.pop(place)
+        if running.look is not None:
+            running.look.stop()
+        if not self._running:
+            settling, self._settling = self._settling, []
+            for settled in settling:
+                settled.callback(None)
 
     def settled(self) -> Deferred[None]:
         """Fires when no answer is being made here."""
@@ -124,12 +142,17 @@ class Background:
             await vault.put({_end_name(name): b"end"})
 
     async def _look(self, running: _Running, begun: Begun) -> None:
-        try:
-            asked = await begun.vault.get((_end_name(begun.name),))
-        except ProxyError:
-            return  # the journal has logged it
-        if asked:
+        if await self._is_ended(begun):
             running.serving.cancel()
+
+    async def _is_ended(self, begun: Begun) -> bool:
+        """Whether another process was asked to end it."""
+        if not begun.vault.shared:
+            return False
+        try:
+            return bool(await begun.vault.get((_end_name(begun.name),)))
+        except ProxyError:
+            return False  # the log has it from elsewhere
 
 
 def journal_name(name: str) -> str:

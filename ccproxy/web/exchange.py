@@ -7,6 +7,7 @@ here (trap P1). A client that left is neither.
 from __future__ import annotations
 
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any, TypeAlias
 
 from attrs import evolve
@@ -25,7 +26,6 @@ from ccproxy.net.relay import Relay
 from ccproxy.stages.validated import Validated
 from ccproxy.translator import Translator
 from ccproxy.web.attempts import persist
-from ccproxy.web.background import Begun
 from ccproxy.web.caller import is_harmless, request_id
 from ccproxy.web.following import begin, follow
 from ccproxy.web.house import House
@@ -62,6 +62,7 @@ class Exchange:
         self._relay: Relay | None = None
         self._check: Validated | None = None
         self._weight = 0
+        self._follows = False
         self._in_band: frozenset[Kind] = frozenset()
         self._serving: Deferred[bytes | None] | None = None
         self._abandoned: ProxyError | None = None
@@ -75,14 +76,9 @@ class Exchange:
         return self._serving
 
     def write_down(self, planned: Plan, weight: int) -> Deferred[bytes | None]:
-        """Make an answer, whose request was read before, whether or not its client is still there, and keep it; a cancellation ends it."""
-        key, self._plan, self._weight = planned.identity.key, planned, weight
-
-        def keep(nothing: bytes | None) -> bytes | None:
-            self._keep(key)
-            return nothing
-
-        self._serving = Deferred.fromCoroutine(self._run(self._write_down(key))).addCallback(keep)
+        """Make an answer, whose request was read before, whether or not its client is still there; a cancellation ends it."""
+        self._plan, self._weight = planned, weight
+        self._serving = Deferred.fromCoroutine(self._run(self._write_down(planned.identity.key)))
         return self._serving
 
     async def _run(self, serving: Coroutine[Deferred[Any], Any, bytes | None]) -> bytes | None:
@@ -113,7 +109,9 @@ class Exchange:
         return None
 
     def abandon(self, error: ProxyError) -> None:
-        """The daemon gives up on this exchange; the client is told why."""
+        """The daemon gives up on this exchange; the client is told why. Who follows another exchange hears of its end."""
+        if self._follows:
+            return
         self._abandoned = error
         if self._relay is not None:
             self._relay.abandon(error)
@@ -132,7 +130,7 @@ class Exchange:
                 try:
                     ended = await self._ask()
                 finally:
-                    self._keep(key)
+                    self.keep(key)
         return await self._detach() if detached else self._end(ended)
 
     async def _write_down(self, key: Key) -> bytes | None:
@@ -145,21 +143,20 @@ class Exchange:
 
     async def _detach(self) -> bytes | None:
         """Have the answer made by an exchange of its own, and show this client what there is of it."""
-        begun, stream = self._begin_apart(), self._planned.prompt.stream
-        self._plan = None  # the other exchange has it
-        if not stream:
-            return self._sink.json(begun.shown)
-        await follow(self._house, begun.memory, begun.key, begun.name, 0, self._sink)
-        return None
-
-    def _begin_apart(self) -> Begun:
-        planned = self._planned
+        planned, self._plan = self._planned, None
         self._report.model = planned.turn.model
-        begun = begin(self._house, self._dialect, planned, self._report.id, self._weight)
+        self._note(planned)
+        begun = await begin(self._house, self._dialect, planned, self._report.id, self._weight)
         exchange = Exchange(self._house, self._dialect, begun.journal)
         streamed = evolve(planned, prompt=evolve(planned.prompt, stream=True))
-        self._house.background.run(exchange, exchange.write_down(streamed, self._weight), begun)
-        return begun
+        serving = exchange.write_down(streamed, self._weight)
+        self._house.background.run(exchange, serving, begun, partial(exchange.keep, begun.key))
+        if not planned.prompt.stream:
+            return self._sink.json(begun.shown)
+        self._follows = True
+        del planned, streamed, serving  # a client may read for long
+        await follow(self._house, begun.memory, begun.key, begun.name, 0, self._sink)
+        return None
 
     async def _read(self, key: Key) -> Plan:
         asked = self._sink.asked()
@@ -205,8 +202,7 @@ class Exchange:
 
     async def _persist(self) -> Finished | Failed:
         """Ask the upstream, again where that is safe."""
-        if self._planned.notes:
-            self._sink.setHeader("x-ccproxy-notes", summary(self._planned.notes))
+        self._note(self._planned)
         return await persist(self._attempt, clock=self._house.clock, random=self._house.random)
 
     async def _attempt(self) -> Finished | Failed:
@@ -271,7 +267,11 @@ class Exchange:
             if not self._sink.startedWriting:
                 self._sink.setHeader("x-ccproxy-upstream-trace", trace)
 
-    def _keep(self, key: Key) -> None:
+    def _note(self, planned: Plan) -> None:
+        if planned.notes:
+            self._sink.setHeader("x-ccproxy-notes", summary(planned.notes))
+
+    def keep(self, key: Key) -> None:
         """Keep what there is of the answer for later requests, where the dialect has such and this one wants it."""
         memory, encoder = self._dialect.memory, self.encoder
         if memory is not None and encoder is not None:

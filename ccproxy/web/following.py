@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ccproxy.codecs import Dialect, Memory
 from ccproxy.errors import ProxyError
+from ccproxy.fields import invalid
 from ccproxy.keys import Key
 from ccproxy.net.deadline import ClientStalledError
 from ccproxy.web.background import Begun, journal_name
@@ -13,13 +14,19 @@ from ccproxy.web.plan import Plan
 from ccproxy.web.sink import Sink, begin_stream
 
 
-def begin(house: House, dialect: Dialect, planned: Plan, request_id: str, weight: int) -> Begun:
-    """Keep the first record of an answer, whose request weighs so many bytes, and open its journal."""
+async def begin(house: House, dialect: Dialect, planned: Plan, request_id: str, weight: int) -> Begun:
+    """Keep the first record of an answer, whose request weighs so many bytes, and open its journal.
+
+    Raises:
+        ProxyError: It cannot be kept, and so nobody could ever read it.
+    """
     memory, key = dialect.memory, planned.identity.key
     assert memory is not None  # noqa: S101 - else no request could ask for it
+    if not house.config.store_seconds:
+        raise invalid("is not possible here: no response is kept (storeSeconds is 0).", "background")
     records = memory.records(dialect.encoder(planned.turn, stream=True))
     name, record = next(iter(records.items()))
-    house.keeping.keep(key, lambda: records, weight)
+    await house.keeping.put(key, lambda: records, weight)
     vault = house.keeping.vault(key)
     journal = Journal(vault, journal_name(name), {"x-request-id": request_id})
     return Begun(key, memory, name, memory.shown(record), vault, journal)

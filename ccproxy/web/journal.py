@@ -21,6 +21,7 @@ from ccproxy.web.sink import Asked, Sink
 
 END = b""
 _MOST_UNWRITTEN = 1 << 20  # bytes; beyond, the upstream waits for the store
+_PAGE = 64  # events that are read at once; the next ones when the client has taken these
 _PAUSE = 60.0  # seconds between two looks at an answer whose clients want no pings
 _COMMENT = b": keep-alive\n\n"
 
@@ -45,6 +46,7 @@ class Journal:
         self._unwritten: list[bytes] = []
         self._size = 0
         self._writing = False
+        self._broken = False
         self._producer: IPushProducer | None = None
 
     def asked(self) -> Asked:
@@ -82,6 +84,8 @@ class Journal:
         """Nothing: there is nobody to be dropped."""
 
     def _add(self, entries: list[bytes]) -> None:
+        if self._broken:
+            return
         self._unwritten += entries
         self._size += sum(map(len, entries))
         if self._producer is not None and self._size > _MOST_UNWRITTEN:
@@ -91,19 +95,28 @@ class Journal:
             Deferred.fromCoroutine(self._write())
 
     async def _write(self) -> None:
-        """Bring to the store what is unwritten, and what is added meanwhile."""
+        """Bring to the store what is unwritten, and what is added meanwhile; after an event that is lost nothing more may follow."""
         try:
             while self._unwritten:
                 entries, self._unwritten, self._size = self._unwritten, [], 0
                 await self._vault.append(self._name, entries)
-                if self._producer is not None:
-                    self._producer.resumeProducing()
+                self._go_on()
         except ProxyError as error:
+            self._broken = True
             self._log.error("The events of an answer could not be kept: {reason}", reason=error.message)
         except Exception:
+            self._broken = True
             self._log.failure("A bug in the keeping of events")
         finally:
             self._writing = False
+        if self._broken:
+            self._unwritten, self._size = [], 0
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Let the upstream talk."""
+        if self._producer is not None:
+            self._producer.resumeProducing()
 
 
 @implementer(IPushProducer)
@@ -172,7 +185,7 @@ class Reader:
     async def _send(self, start: int, sink: Sink) -> None:
         wrote_at, over = self._clock.seconds(), False
         while True:
-            entries = await self._vault.read(self._name, start)
+            entries = await self._vault.read(self._name, start, _PAGE)
             start += len(entries)
             for entry in entries:
                 if entry == END:

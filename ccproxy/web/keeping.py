@@ -1,7 +1,7 @@
 """This module is the keeping of answers for their callers, and the finding of what a request refers to.
 
 A streamed answer is whole for its client before it is in the store: sealing takes its time, and so does a store of many processes. So a
-caller's answers are kept one after the other, and its requests wait for those that are on their way. What is not found in a store of many
+caller's requests wait for its answers that are on their way. What is not found in a store of many
 processes is looked for once more a moment later: another process may be keeping it just now.
 """
 
@@ -35,7 +35,8 @@ class _Errand:
 
     def finish(self) -> None:
         """It is over."""
-        for waiting in self._waiting:
+        waiting_for, self._waiting = self._waiting, []
+        for waiting in waiting_for:
             if not waiting.called:
                 waiting.callback(None)
 
@@ -53,7 +54,7 @@ class Keeping:
     def __init__(self, store: Store, offload: Offload) -> None:
         self._store = store
         self._offload = offload
-        self._errands: dict[str, list[_Errand]] = {}  # by the digest of their caller's key, in their order
+        self._errands: dict[str, list[_Errand]] = {}  # by the digest of their caller's key
 
     def vault(self, key: Key) -> Vault:
         """The part of the store that is one caller's."""
@@ -66,8 +67,8 @@ class Keeping:
             ProxyError: The store cannot be reached.
         """
         vault = self.vault(key)
-        if errands := self._errands.get(key.digest):
-            await errands[-1].over()
+        for over in [errand.over() for errand in self._errands.get(key.digest, ())]:
+            await over
         found = dict(await vault.get(names))
         missing = [name for name in names if name not in found]
         if missing and self._store.shared:
@@ -83,15 +84,32 @@ class Keeping:
             records: Makes the records, in any thread.
             weight: How many bytes there may be to seal.
         """
-        errands = self._errands.setdefault(key.digest, [])
-        before = errands[-1].over() if errands else None
-        errands.append(_Errand())
-        Deferred.fromCoroutine(self._keep(key, records, weight, errands[-1], before))
+        Deferred.fromCoroutine(self._keep(key, records, weight))
+
+    async def put(self, key: Key, records: Callable[[], Mapping[str, bytes]], weight: int = 0) -> None:
+        """Keep records now; the same arguments.
+
+        Raises:
+            ProxyError: The store cannot be reached.
+        """
+        errand = _Errand()
+        self._errands.setdefault(key.digest, []).append(errand)
+        try:
+            vault = self.vault(key)
+            sealed = await self._offload(lambda: vault.sealed(records()), weight)
+            if sealed:
+                await self._store.put(sealed)
+        finally:
+            errands = self._errands[key.digest]
+            errands.remove(errand)
+            if not errands:
+                del self._errands[key.digest]
+            errand.finish()
 
     async def settled(self) -> None:
         """Return when nothing is on its way to the store."""
         while self._errands:
-            await next(iter(self._errands.values()))[-1].over()
+            await next(iter(self._errands.values()))[0].over()
 
     async def forget(self, key: Key, names: Iterable[str]) -> None:
         """Keep something no longer.
@@ -105,27 +123,10 @@ class Keeping:
         """Let go of the store."""
         self._store.close()
 
-    async def _keep(
-        self,
-        key: Key,
-        records: Callable[[], Mapping[str, bytes]],
-        weight: int,
-        errand: _Errand,
-        before: Deferred[None] | None,
-    ) -> None:
+    async def _keep(self, key: Key, records: Callable[[], Mapping[str, bytes]], weight: int) -> None:
         try:
-            if before is not None:
-                await before
-            vault = self.vault(key)
-            sealed = await self._offload(lambda: vault.sealed(records()), weight)
-            if sealed:
-                await self._store.put(sealed)
+            await self.put(key, records, weight)
         except ProxyError as error:
             self._log.error("An answer could not be kept: {reason}", reason=error.message)
         except Exception:
             self._log.failure("A bug in the keeping of an answer")
-        errands = self._errands[key.digest]
-        errands.remove(errand)
-        if not errands:
-            del self._errands[key.digest]
-        errand.finish()

@@ -58,9 +58,11 @@ class KeptAnswers:
 
     async def _cancel(self, request: ProxyRequest, name: str) -> bytes:
         key, record = await self._found(request, name)
+        if self._memory.cancelled(record) != record:
+            await self._house.background.end(key, name)
+            _, record = await self._found(request, name)  # it may have come to its end meanwhile
         given_up = self._memory.cancelled(record)
         if given_up != record:
-            await self._house.background.end(key, name)
             self._house.keeping.keep(key, lambda: {name: given_up}, len(given_up))
         return request.json(self._memory.shown(given_up))
 

@@ -1,4 +1,7 @@
-"""This module is an answer without content: the upstream is not asked, and what was said is kept for the next request to go on from."""
+"""This module is an answer without content: the upstream is not asked, and the connection remembers what was said, to go on from.
+
+It is kept nowhere else, as the upstream has not said yet that it knows the key.
+"""
 
 from __future__ import annotations
 
@@ -28,15 +31,13 @@ async def silence(house: House, dialect: Dialect, sink: Sink) -> Encoder:
     report = Report(name, dialect.name, house.clock.seconds())
     key = house.upstream.credential(sink.plain_headers)
     identity = identify(house, sink.plain_headers, key)
-    asked = await recalled(house, dialect, sink.asked(), key)
-    planned = await house.offload(lambda: plan(house, dialect, asked.fields(), identity, name), asked.weight)
+    async with house.admission.place(key):
+        asked = await recalled(house, dialect, sink.asked(), key)
+        planned = await house.offload(lambda: plan(house, dialect, asked.fields(), identity, name), asked.weight)
     encoder = dialect.encoder(planned.turn, stream=True)
     answer = encoder.encode(_NOTHING)
     sink.write(answer)
     sink.finish()
-    memory = dialect.memory
-    if memory is not None:
-        house.keeping.keep(key, lambda: memory.records(encoder), asked.weight)
     report.model, report.sent, report.usage = planned.turn.model, len(answer), _NOTHING.usage
     report.write(house.clock.seconds())
     return encoder

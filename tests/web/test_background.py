@@ -145,6 +145,54 @@ class BackgroundTests(ResponsesTestCase):
         self.assertEqual([answer.status for answer in answers], [400, 400])
         self.assertEqual(self.house.tries, 0)
 
+    def test_cannot_be_kept(self) -> None:
+        """An answer that nobody could ever read is not begun: where nothing is kept, and while the store is away."""
+        self.house = self.daemon(store_seconds=0)
+        never = self.ask("hello", background=True).answer
+        asked = self.house.tries
+        self.house = self.daemon()
+        self.house.house.keeping = Keeping(AwayStore(limit=0, seconds=60, clock=self.house.clock), at_once)
+        away = self.ask("hello", background=True).answer
+
+        self.assertEqual((never.status, never.error["param"], away.status), (400, "background", 503))
+        self.assertEqual((asked, self.house.tries), (0, 0))
+
+    def test_notes(self) -> None:
+        """What was left out of the request is told with the first answer."""
+        answer = self.ask("hello", background=True, tools=[{"type": "web_search"}]).answer
+
+        self.assertEqual(answer.headers["x-ccproxy-notes"], "server-tool-dropped=1")
+
+    def test_whole_meanwhile(self) -> None:
+        """An answer that came to its end while it was being cancelled is whole."""
+        response = self.begun()
+        end = self.house.house.background.end
+
+        async def late(key: Key, name: str) -> None:
+            self.house.wait(30)
+            await end(key, name)
+
+        self.patch(self.house.house.background, "end", late)
+
+        self.assertEqual(self.get(f"{response['id']}/cancel", "POST").document["status"], "completed")
+        self.assertEqual(self.state(response), "completed")
+
+    def test_reader_at_the_end_of_the_daemon(self) -> None:
+        """A client that reads the stream when the daemon ends hears of the failure in the stream."""
+        for _ in range(8):  # who is given up first is chance
+            self.house = self.daemon()
+            client = self.streaming()
+            self.house.wait(1, 0.2)
+            drain = Drain(self.house.app, self.house.site, self.house.house, 0.5, lambda: None)
+            drain.startService()
+            stopped: Deferred[None] = drain.stopService()
+            self.house.wait(5, 0.5)
+
+            self.successResultOf(stopped)
+            self.assertEqual(events(client.answer.body)[-1]["type"], "response.failed")
+            self.assertTrue(client.answer.complete)
+            self.assertNotIn(b'\n{"error"', client.answer.body)
+
     def test_previous(self) -> None:
         """An answer can be gone on from when it is whole, and not before."""
         response = self.begun()
@@ -260,3 +308,17 @@ class TwoProcessesTests(ResponsesTestCase):
 
         self.assertEqual((status, self.makes.simulator.open_streams, self.makes.app.live), ("cancelled", 0, set()))
         self.assertEqual(self.get(self.name).document["status"], "cancelled")
+
+    def test_deleted_meanwhile(self) -> None:
+        """What the other one deleted does not come back when the answer comes to its end before its maker has looked."""
+
+        async def blind(running: object, begun: object) -> None:
+            """Do not look."""
+
+        self.patch(self.makes.house.background, "_look", blind)
+        self.get(self.name, "DELETE")
+        self.wait(30)
+        reading = self.reading(self.name)
+        self.wait(1)
+
+        self.assertEqual(reading.answer.status, 404)

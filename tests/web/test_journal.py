@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 from attrs import define, field
 from twisted.internet.defer import Deferred
@@ -12,6 +12,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from ccproxy.errors import Kind, ProxyError
 from ccproxy.keys import Key
 from ccproxy.net.deadline import ClientStalledError
 from ccproxy.store.memory import MemoryStore
@@ -66,6 +67,26 @@ class Client:
     def abort(self) -> None:
         """The reader does not abort."""
         raise NotImplementedError
+
+
+class FullClient(Client):
+    """A client that is full from the beginning."""
+
+    def registerProducer(self, producer: IProducer, streaming: bool) -> None:
+        """Pause whoever writes."""
+        super().registerProducer(producer, streaming)
+        self.producer.pauseProducing()
+
+
+@define
+class Talker:
+    """An upstream that notes when it may talk on."""
+
+    resumed: list[int]
+
+    def resumeProducing(self) -> None:
+        """Note it."""
+        self.resumed.append(1)
 
 
 class JournalTests(SynchronousTestCase):
@@ -175,6 +196,51 @@ class JournalTests(SynchronousTestCase):
 
         self.failureResultOf(reading, ClientStalledError)
         self.assertIsNone(self.client.producer)
+
+    def test_pages(self) -> None:
+        """A reader who does not keep up is held by a page of events, not by all there are."""
+        for number in range(200):
+            self.journal.write(b"data: %d\n\n" % number)
+        self.journal.finish()
+        asked: list[int] = []
+        read = self.vault.read
+
+        async def counted(name: str, start: int, most: int = 0) -> Sequence[bytes]:
+            asked.append(start)
+            return await read(name, start, most)
+
+        self.patch(self.vault, "read", counted)
+        self.client = FullClient()
+        reading = self.read(stall=0)
+        self.assertEqual((asked, len(self.client.received)), ([0], 1))
+
+        self.client.producer.resumeProducing()
+
+        self.successResultOf(reading)
+        self.assertEqual((asked, len(self.client.received)), ([0, 64, 128, 192], 200))
+
+    def test_lost_event(self) -> None:
+        """After an event that the store did not take no other is told: readers would not notice that one is missing."""
+        append = self.vault.append
+
+        async def away(name: str, entries: Sequence[bytes]) -> None:
+            raise ProxyError(Kind.OVERLOADED, "The store is away.")
+
+        resumed: list[int] = []
+        self.journal.registerProducer(cast("IProducer", Talker(resumed)), True)
+        self.journal.write(FIRST)
+        self.patch(self.vault, "append", away)
+        self.journal.write(SECOND)
+        self.patch(self.vault, "append", append)
+        self.journal.write(THIRD)
+        self.journal.finish()
+        self.open = False
+        reading = self.read()
+        self.clock.advance(10)
+
+        self.successResultOf(reading)
+        self.assertEqual(self.client.received, [FIRST])
+        self.assertEqual(len(resumed), 2, "the upstream may talk on")
 
     def test_left(self) -> None:
         """A reader who left is read to no more; the journal is none the worse for it."""

@@ -73,7 +73,7 @@ class KeepingTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(own), {"a": b"1"})
 
     def test_sealed_elsewhere(self) -> None:
-        """What is sealed elsewhere is waited for too, and one after the other, so that the latest record stays."""
+        """What is sealed elsewhere is waited for, too, all of it."""
         rooms: list[tuple[int, Deferred[None]]] = []
 
         def offload(work: Callable[[], Any], weight: int) -> Deferred[Any]:
@@ -82,16 +82,16 @@ class KeepingTests(SynchronousTestCase):
 
         keeping = Keeping(MemoryStore(limit=0, seconds=60, clock=self.clock), offload)
         keeping.keep(ANNE, lambda: {"a": b"1"}, 70_000)
-        keeping.keep(ANNE, lambda: {"a": b"2"})
-        looking = Deferred.fromCoroutine(keeping.find(ANNE, ("a",)))
+        keeping.keep(ANNE, lambda: {"b": b"2"})
+        looking = Deferred.fromCoroutine(keeping.find(ANNE, ("a", "b")))
         settled = Deferred.fromCoroutine(keeping.settled())
-        self.assertEqual([weight for weight, _ in rooms], [70_000])
+        self.assertEqual([weight for weight, _ in rooms], [70_000, 0])
 
-        rooms[0][1].callback(None)
-        self.assertNoResult(looking)
         rooms[1][1].callback(None)
+        self.assertNoResult(looking)
+        rooms[0][1].callback(None)
 
-        self.assertEqual(self.successResultOf(looking), {"a": b"2"})
+        self.assertEqual(self.successResultOf(looking), {"a": b"1", "b": b"2"})
         self.successResultOf(settled)
 
     def test_nothing(self) -> None:
@@ -186,10 +186,11 @@ class KeepingTests(SynchronousTestCase):
         self.successResultOf(Deferred.fromCoroutine(self.keeping.settled()))
         self.assertEqual(lines, ["An answer could not be kept: The store is away."])
 
-    def test_replaced(self) -> None:
-        """Of two records of one name the later one is found."""
-        self.keeping.keep(ANNE, lambda: {"a": b"1"})
-        self.keeping.keep(ANNE, lambda: {"a": b"2"})
-        self.store.put_now.callback(None)
+    def test_now(self) -> None:
+        """What has to be kept before anything else happens says when it is, or that it cannot be."""
+        putting = Deferred.fromCoroutine(self.keeping.put(ANNE, lambda: {"a": b"1"}))
+        self.assertNoResult(putting)
+        self.store.put_now.errback(ProxyError(Kind.OVERLOADED, "The store is away."))
 
-        self.assertEqual(self.successResultOf(self.found(ANNE, "a")), {"a": b"2"})
+        self.failureResultOf(putting, ProxyError)
+        self.successResultOf(Deferred.fromCoroutine(self.keeping.settled()))

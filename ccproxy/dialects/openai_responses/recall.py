@@ -17,7 +17,8 @@ from ccproxy.errors import Kind, ProxyError
 from ccproxy.fields import Fields, invalid, objects_in
 from ccproxy.framing import MalformedJSONError, loads
 
-_MOST = 1000
+_MOST = 10_000  # references in one request
+_MOST_BYTES = 32 * 1024 * 1024  # of the items that they stand for
 _NAME = re.compile(r"[!-~]{1,200}")
 _SHOWN = 100  # characters of an id in an error
 _UNFINISHED = ("queued", "in_progress")
@@ -29,14 +30,15 @@ def wanted(body: Fields) -> Sequence[str]:
     """The ids that a request refers to, each once; none that no answer can have. Nothing of the body counts as read.
 
     Raises:
-        ProxyError: `ccproxy.errors.Kind.INVALID_REQUEST`, when there are more than 1000.
+        ProxyError: `ccproxy.errors.Kind.INVALID_REQUEST`, when there are more than 10,000.
     """
     given = objects_in(body.peek("input"))
-    references = (item.get("id") for item in given if _is_reference(item))
-    names = dict.fromkeys(name for name in chain((body.peek("previous_response_id"),), references) if _is_name(name))
-    if len(names) > _MOST:
-        raise invalid(f"refers to more than {_MOST} items.", "input")
-    return tuple(names)
+    references = [item.get("id") for item in given if _is_reference(item)]
+    if len(references) > _MOST:
+        raise invalid(f"refers to more than {_MOST:,} items.", "input")
+    return tuple(
+        dict.fromkeys(name for name in chain((body.peek("previous_response_id"),), references) if _is_name(name))
+    )
 
 
 def completed(body: Fields, found: Mapping[str, bytes]) -> Fields:
@@ -52,6 +54,7 @@ def completed(body: Fields, found: Mapping[str, bytes]) -> Fields:
     previous = body.peek("previous_response_id")
     if not previous and not any(map(_is_reference, objects_in(body.peek("input")))):
         return body
+    _check_size(body, found)
     recalled = _recalled(previous, found) if isinstance(previous, str) and previous else []
     own = [_resolved(item, f"input[{index}]", found) for index, item in enumerate(listed(body))]
     if previous:
@@ -111,6 +114,13 @@ def _resolved(item: object, place: str, found: Mapping[str, bytes]) -> object:
     if not isinstance(record.get("type"), str):
         raise missing(name, place)
     return record
+
+
+def _check_size(body: Fields, found: Mapping[str, bytes]) -> None:
+    """Refuse references whose items would be many times the request: each time that one is named it stands there whole."""
+    references = (item.get("id") for item in objects_in(body.peek("input")) if _is_reference(item))
+    if sum(len(found.get(name, b"")) for name in references if isinstance(name, str)) > _MOST_BYTES:
+        raise ProxyError(Kind.TOO_LARGE, "input: The items that it refers to are too large together.", field="input")
 
 
 def _check_results(items: Sequence[dict[str, Any]]) -> None:

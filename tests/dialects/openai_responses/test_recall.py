@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -72,12 +73,21 @@ class WantedTests(Case):
             self.assertEqual(wanted(Fields({"model": "m", **fields}, "")), (), fields)
 
     def test_many(self) -> None:
-        """More than a thousand items are too many to be looked for."""
-        items = [{"id": f"msg_{index}"} for index in range(1000)]
+        """Ten thousand references are enough for any conversation, however often each of them is made."""
+        items = [{"type": "item_reference", "id": f"msg_{number % 1000}"} for number in range(10_000)]
 
-        self.assertEqual(len(wanted(request(input=[*items, *items]))), 1000)
-        error: ProxyError = self.assertRaises(ProxyError, wanted, request(input=items, previous_response_id="a"))
-        self.assertEqual((error.kind, error.field), (Kind.INVALID_REQUEST, "input"))
+        self.assertEqual(len(wanted(request(input=items))), 1000)
+        error = self.assertRaises(ProxyError, wanted, request(input=[*items, items[0]]))
+        self.assertEqual(error.field, "input")
+
+    def test_large(self) -> None:
+        """What is referred to counts each time: a small request may not stand for any amount of memory."""
+        item = json.dumps({"type": "message", "id": "msg_1", "role": "assistant", "content": "x" * 1_000_000}).encode()
+        reference = {"type": "item_reference", "id": "msg_1"}
+
+        self.assertEqual(len(completed(request(input=[reference] * 30), {"msg_1": item}).peek("input")), 30)
+        error = self.assertRaises(ProxyError, completed, request(input=[reference] * 40), {"msg_1": item})
+        self.assertEqual((error.kind, error.field), (Kind.TOO_LARGE, "input"))
 
     def test_nothing_counts_as_read(self) -> None:
         """Looking leaves every field to be reported."""
