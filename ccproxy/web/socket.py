@@ -228,14 +228,16 @@ class Socket:
         if stall and self._wire.full_since is not None and now - self._wire.full_since > stall:
             self._wire.abort()
             return
-        reads = self._wire.full_since is None  # else it cannot answer pings
-        if idle and reads and not self._busy and now - self._wire.heard_at > idle + config.ping_interval:
-            self._finish(_End(_GOING_AWAY, "nothing was heard for long"))
-        if self._is_late(self._wire.incoming, now):
+        reads = self._wire.full_since is None  # else nothing is read of it, pongs and messages neither
+        if self._is_late(self._wire.incoming if reads else None, now):
             self._refuse(ProxyError(Kind.CLIENT_TIMEOUT, "The message did not come in time."))
             self._wire.close(_TOO_MUCH, "too slow")
-        if now >= self._began_at + _LIFE_SECONDS:
+        elif idle and reads and not self._busy and now - self._wire.heard_at > idle + config.ping_interval:
+            self._finish(_End(_GOING_AWAY, "nothing was heard for long"))
+        elif now >= self._began_at + _LIFE_SECONDS:
             self._finish(_End(_DONE, "open for long", self._dialogue.expiry(_LIFE_SECONDS)))
+        if self._wire is None:
+            return
         if config.ping_interval:
             self._wire.ping()
         self._wind()

@@ -215,8 +215,9 @@ class WebSocket(WebSocketServerProtocol):  # type: ignore[misc] # its package ha
 
     @override
     def sendCloseFrame(self, code: int | None = None, reasonUtf8: bytes | None = None, isReply: bool = False) -> None:
-        """Say farewell, or answer it; a client that then neither answers nor reads is dropped in a moment."""
+        """Say farewell, or answer it: nothing can be told any more. A client that then neither answers nor reads is dropped in a moment."""
         super().sendCloseFrame(code, reasonUtf8, isReply)
+        self._leave()
         if self._leaving is None and self.connected:
             self._leaving = self._clock.callLater(_LINGER_SECONDS, self.abort)
 

@@ -478,6 +478,32 @@ class LimitTests(DialogueTestCase):
             daemon.advance(2)
             self.assertFalse(caller.connected)
 
+    def test_violation(self) -> None:
+        """After a frame that may not be nothing is asked any more, and what is under way ends: nobody could read it."""
+        daemon = self.daemon()
+        caller = daemon.call().turn("sim/slow")
+        for _ in range(3):
+            caller.turn("sim/text")
+        daemon.wait(1, 0.2)
+
+        caller.send(b"\xff\xff")
+
+        self.assertEqual(caller.frames[-1].code, 1002)
+        daemon.wait(5, 0.5)
+        self.assertEqual((daemon.tries, daemon.simulator.open_streams, daemon.app.live), (1, 0, set()))
+
+    def test_late_while_held(self) -> None:
+        """A message is not late while we do not read it, because its client does not read us."""
+        daemon = self.daemon(client_stall_timeout=300)
+        caller = daemon.call()
+        caller.send(framed(b"x" * 5000)[:100])
+        caller.stop_reading()
+
+        daemon.wait(120)
+
+        self.assertTrue(caller.connected)
+        self.assertIsNone(caller.farewell)
+
     def test_largest(self) -> None:
         """One that is just as large is served, whatever is sent is."""
         message = b'{"type": "ask", "model": "sim/text", "messages": [{"role": "user", "content": "hello"}]}'
