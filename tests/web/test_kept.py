@@ -98,6 +98,22 @@ class KeptTests(ResponsesTestCase):
 
         self.assertEqual(answer.status, 401)
 
+    def test_input_with_equal_ids(self) -> None:
+        """Items to which their client gave one id have pages with an end."""
+        response = self.response(
+            text=[{"role": "user", "content": f"{number}", "id": "msg_123"} for number in range(5)]
+        )
+        seen: list[str] = []
+        after = ""
+        for _ in range(5):
+            page = self.get(f"{response['id']}/input_items?limit=2&order=asc&after={after}").document
+            seen += [item["content"][0]["text"] for item in page["data"]]
+            after = page["last_id"]
+            if not page["has_more"]:
+                break
+
+        self.assertEqual(seen, ["0", "1", "2", "3", "4"])
+
     def test_expired(self) -> None:
         """An hour later nothing is left."""
         response = self.response()
@@ -217,3 +233,13 @@ class SumTests(ResponsesTestCase):
 
         body: Any = self.house.simulator.requests[-1].body
         self.assertGreater(body["params"]["max_tokens"], 5)
+
+    def test_however_asked(self) -> None:
+        """The user's own messages come back however a sum is asked for, and nothing is kept of it."""
+        for fields in ({}, {"store": False}, {"background": True}):
+            body = {"model": "sim/text", "input": "hello", **fields}
+            headers = {"authorization": f"Bearer {KEY}"}
+            document = self.house.connect().ask("POST", f"{PATH}/compact", body, headers).answer.document
+
+            self.assertEqual([item["type"] for item in document["output"]], ["message", "compaction"], fields)
+            self.assertEqual(self.get(document["id"]).status, 404)

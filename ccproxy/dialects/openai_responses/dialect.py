@@ -8,7 +8,7 @@ from attrs import evolve
 
 from ccproxy import openai
 from ccproxy.codecs import Encoder, Memory, Model, TokenCounter, Turn
-from ccproxy.dialects.openai_responses import refusal, request
+from ccproxy.dialects.openai_responses import inputs, refusal, request
 from ccproxy.dialects.openai_responses.compaction import CompactionDocument, CompactionStream, asked_for
 from ccproxy.dialects.openai_responses.dialogue import ResponsesDialogue
 from ccproxy.dialects.openai_responses.document import ResponseDocument
@@ -88,7 +88,10 @@ class ResponsesCompact(OpenAIResponses):
 
     def parse(self, body: Fields) -> Prompt:
         """Read a request body as the request for a sum; the answer is one object, whatever the body says of streams."""
-        return evolve(asked_for(request.parse(body)), stream=False)
+        prompt = asked_for(request.parse(body))
+        # Kept or not, and waited for or not, it gives back what the user said.
+        asked = evolve(kept_of(prompt.view), stored=False, background=False, items=inputs.kept(body))
+        return evolve(prompt, stream=False, view=evolve(prompt.view, kept=asked))
 
     def encoder(self, turn: Turn, *, stream: bool) -> Encoder:
         """Make the encoder of one turn."""

@@ -13,6 +13,7 @@ from ccproxy import fields
 from ccproxy.fields import Fields
 
 _TEXT = {"type": "text"}
+_WORDS = {"auto": "auto", "none": "none", "any": "required", "required": "required"}
 
 
 def echo(body: Fields) -> Mapping[str, object]:
@@ -28,11 +29,11 @@ def echo(body: Fields) -> Mapping[str, object]:
         "top_p": _number(body.peek("top_p"), 1),
         "presence_penalty": _number(body.peek("presence_penalty"), 0),
         "frequency_penalty": _number(body.peek("frequency_penalty"), 0),
-        "top_logprobs": _number(body.peek("top_logprobs"), 0),
+        "top_logprobs": _whole(body.peek("top_logprobs"), 0),
         "temperature": _number(body.peek("temperature"), 1),
         "reasoning": _reasoning(_either(body.peek("reasoning"), {}, dict)),
         "max_output_tokens": _number(body.peek("max_output_tokens"), None),
-        "max_tool_calls": _number(body.peek("max_tool_calls"), None),
+        "max_tool_calls": _whole(body.peek("max_tool_calls"), None),
         "store": _either(body.peek("store"), True, bool),
         "background": _either(body.peek("background"), False, bool),
         "service_tier": _tier(body.peek("service_tier")),
@@ -53,6 +54,12 @@ def _number(value: object, default: int | None) -> object:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return default
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _whole(value: object, default: int | None) -> object:
+    """A whole number."""
+    number = _number(value, default)
+    return number if isinstance(number, int) else default
 
 
 def _tier(value: object) -> object:
@@ -83,6 +90,15 @@ def _tool(tool: Mapping[str, Any]) -> Mapping[str, object]:
 
 
 def _choice(rule: object) -> object:
-    if isinstance(rule, dict) and isinstance(inner := rule.get("function"), dict):
+    """The rule in the form of the reference, whichever it came in."""
+    if not isinstance(rule, dict):
+        return _WORDS.get(rule, "auto") if isinstance(rule, str) else "auto"
+    if isinstance(inner := rule.get("function"), dict):
         return {"type": "function", "name": inner.get("name")}
-    return _either(rule, "auto", str, dict)
+    kind = rule.get("type")
+    if isinstance(kind, str) and kind in _WORDS:
+        return _WORDS[kind]
+    if kind == "allowed_tools":
+        allowed = rule["allowed_tools"] if isinstance(rule.get("allowed_tools"), dict) else rule
+        return {"type": kind, "mode": allowed.get("mode") or "auto", "tools": fields.objects_in(allowed.get("tools"))}
+    return rule

@@ -72,15 +72,17 @@ def kind_of(item: Mapping[str, Any]) -> object:
 
 
 def kept(body: Fields) -> Sequence[Mapping[str, object]]:
-    """The input as it is kept: each item with a type and an id, made from its position where it has none; a trigger is spent."""
+    """The input as it is kept: each item with a type and an id of its own, made from its position if need be; a trigger is spent."""
     everything = (item for item in listed(body) if isinstance(item, dict))
-    return tuple(_kept(item, index) for index, item in enumerate(everything) if kind_of(item) != TRIGGER)
+    seen: set[object] = set()
+    return tuple(_kept(item, index, seen) for index, item in enumerate(everything) if kind_of(item) != TRIGGER)
 
 
-def _kept(item: dict[str, Any], index: int) -> Mapping[str, object]:
+def _kept(item: dict[str, Any], index: int, seen: set[object]) -> Mapping[str, object]:
     kind = kind_of(item)
     whole = item if kind != "message" else {**item, "type": kind, "content": _content(item)}
-    if isinstance(item.get("id"), str) and item["id"]:
+    if isinstance(item.get("id"), str) and item["id"] and item["id"] not in seen:
+        seen.add(item["id"])
         return whole
     return {**whole, "id": f"{_PREFIXES.get(str(kind), 'item')}_in_{index}"}
 

@@ -13,7 +13,7 @@ from ccproxy.codecs import Turn
 from ccproxy.dialects.openai_responses.asked import Asked, CallForm, CallKind
 from ccproxy.dialects.openai_responses.custom_input import custom_input
 from ccproxy.envelopes import Content, Envelopes
-from ccproxy.framing import loads
+from ccproxy.framing import dumps, loads
 from ccproxy.prompt import View
 
 _PREFIXES = {CallKind.FUNCTION: "fc", CallKind.CUSTOM: "ctc", CallKind.LOCAL_SHELL: "lsh"}
@@ -123,14 +123,33 @@ def _call(item: Item, status: str, arguments: str) -> dict[str, object]:
 
 
 def _action(arguments: str) -> dict[str, object]:
-    """What a local shell is to do; every field is there, for clients that demand them."""
+    """What a local shell is to do; every field is there and of its type, for clients that demand it."""
     asked = loads(arguments) if arguments else {}
-    command = asked.get("command") or []
     return {
         "type": "exec",
-        "command": [command] if isinstance(command, str) else command,
-        "timeout_ms": asked.get("timeout_ms"),
-        "working_directory": asked.get("working_directory"),
-        "env": asked.get("env") or {},
-        "user": asked.get("user"),
+        "command": _command(asked.get("command")),
+        "timeout_ms": _of_type(asked.get("timeout_ms"), int),
+        "working_directory": _of_type(asked.get("working_directory"), str),
+        "env": _environment(asked.get("env")),
+        "user": _of_type(asked.get("user"), str),
     }
+
+
+def _command(command: object) -> list[str]:
+    """The program and its arguments; a line of text is one for a shell."""
+    if isinstance(command, str):
+        return ["bash", "-lc", command]
+    return (
+        [word if isinstance(word, str) else dumps(word).decode() for word in command]
+        if isinstance(command, list)
+        else []
+    )
+
+
+def _environment(variables: object) -> dict[str, str]:
+    given = variables if isinstance(variables, dict) else {}
+    return {name: value for name, value in given.items() if isinstance(value, str)}
+
+
+def _of_type(value: object, kind: type) -> object:
+    return value if isinstance(value, kind) and not isinstance(value, bool) else None

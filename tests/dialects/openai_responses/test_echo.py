@@ -133,6 +133,26 @@ class EchoTests(SynchronousTestCase):
 
         self.assertEqual(repeated(tool_choice=rule), {"tool_choice": {"type": "function", "name": "a"}})
 
+    def test_forms_of_choice(self) -> None:
+        """Whichever form a rule came in, it is repeated in the form of the reference."""
+        tools = [{"type": "function", "name": "a"}]
+        allowed = {"type": "allowed_tools", "mode": "auto", "tools": tools}
+        forms: tuple[tuple[object, object], ...] = (
+            ("any", "required"),
+            ({"type": "auto"}, "auto"),
+            ({"type": "any"}, "required"),
+            ({"type": "allowed_tools", "tools": tools}, allowed),
+            ({"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": tools}}, allowed),
+            ("never heard of", "auto"),
+        )
+        for rule, told in forms:
+            self.assertEqual(repeated(tool_choice=rule).get("tool_choice", "auto"), told)
+
+    def test_whole_numbers(self) -> None:
+        """What counts something is repeated as a whole number or not at all."""
+        self.assertEqual(repeated(max_tool_calls=1.5, top_logprobs=0.5), {})
+        self.assertEqual(repeated(max_tool_calls=2.0), {"max_tool_calls": 2})
+
     def test_nothing_counts_as_read(self) -> None:
         """What is only repeated still counts as unknown."""
         body = Fields({"presence_penalty": 1, "metadata": {}}, "")

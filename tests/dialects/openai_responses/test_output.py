@@ -111,11 +111,20 @@ class ItemTests(SynchronousTestCase):
         self.assertEqual(items(*call("shell", arguments), CALLED, turn=FORMED), [called])
 
     def test_command_as_text(self) -> None:
-        """A command that the model wrote as one text is a list all the same, and one that is missing is empty."""
-        for arguments, command in (('{"command":"ls"}', ["ls"]), ('{"user":"me"}', [])):
+        """A command that the model wrote as one text is one for a shell, and one that is missing is empty."""
+        for arguments, command in (('{"command":"ls | wc"}', ["bash", "-lc", "ls | wc"]), ('{"user":"me"}', [])):
             (called,) = items(*call("shell", arguments), CALLED, turn=FORMED)
 
             self.assertEqual(called["action"]["command"], command)
+
+    def test_command_of_wrong_types(self) -> None:
+        """What is of a wrong type is left out of an action, as a client may refuse the whole call for it."""
+        arguments = '{"command":["a",1],"timeout_ms":"5","env":{"A":"b","C":1},"user":true,"working_directory":[]}'
+
+        (called,) = items(*call("shell", arguments), CALLED, turn=FORMED)
+
+        wanted = {"command": ["a", "1"], "timeout_ms": None, "env": {"A": "b"}, "user": None, "working_directory": None}
+        self.assertEqual(called["action"], {"type": "exec", **wanted})
 
     def test_reasoning(self) -> None:
         """Reasoning is the content of its item, or its summary where one was asked for; what is not there is left out."""
