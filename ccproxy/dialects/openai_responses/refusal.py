@@ -19,8 +19,9 @@ _WORDS: dict[Kind, tuple[str, str | None]] = {
 }
 _WAIT = re.compile(r"try again in\s*\d+(?:\.\d+)?\s*(?:s|ms|seconds?)", re.IGNORECASE)
 
-# Inside a stream there is no status that says not to try again; these are the codes after which Codex does not.
-_FINAL = {Kind.INVALID_REQUEST: "invalid_prompt", Kind.USAGE_EXHAUSTED: "insufficient_quota"}
+# Inside a stream there is no status that says not to try again; these are the codes after which Codex does not, and the one for all else.
+_FINAL = ("context_length_exceeded", "insufficient_quota", "server_is_overloaded")
+_HOPELESS = "invalid_prompt"
 
 
 def refusal(error: ProxyError) -> bytes:
@@ -35,8 +36,10 @@ def refusal(error: ProxyError) -> bytes:
 def in_band(error: ProxyError) -> dict[str, object]:
     """The ``error`` of a response that failed; its code is never null, for clients that demand one."""
     kind, code = _words(error)
-    if "code" not in (error.details or {}):
-        code = _FINAL.get(error.kind, code)
+    if error.kind is Kind.USAGE_EXHAUSTED:
+        code = "insufficient_quota"
+    elif not error.retryable and code not in _FINAL and "code" not in (error.details or {}):
+        code = _HOPELESS
     return {"code": code, "message": _message(error), "type": kind}
 
 

@@ -97,18 +97,25 @@ class InBandTests(SynchronousTestCase):
     """The error of a response that failed."""
 
     def test_words(self) -> None:
-        """An error inside a stream says the same as beside a status, and has a code for every kind."""
-        for kind in set(Kind) - {Kind.INVALID_REQUEST, Kind.USAGE_EXHAUSTED}:
+        """It has the words of the status body, where it may be tried again or is one of those that clients act on."""
+        for kind in Kind:
             error = ProxyError(kind, "No.")
-
-            self.assertEqual(in_band(error), {name: refused(error)[name] for name in ("code", "message", "type")})
-            self.assertIsInstance(in_band(error)["code"], str)
+            if kind.retryable or kind in (Kind.CONTEXT_LENGTH, Kind.CREDIT):
+                self.assertEqual(in_band(error), {name: refused(error)[name] for name in ("code", "message", "type")})
 
     def test_nothing_to_try_again(self) -> None:
-        """Where no status says that another try is in vain the code does."""
-        codes = [in_band(ProxyError(kind, "No."))["code"] for kind in (Kind.INVALID_REQUEST, Kind.USAGE_EXHAUSTED)]
-
-        self.assertEqual(codes, ["invalid_prompt", "insufficient_quota"])
+        """What will fail again has a code after which nothing is tried again, whatever failed."""
+        hopeless = (
+            (ProxyError(Kind.INVALID_REQUEST, "No."), "invalid_prompt"),
+            (ProxyError(Kind.AUTHENTICATION, "No."), "invalid_prompt"),
+            (ProxyError(Kind.MODEL_NOT_FOUND, "No."), "invalid_prompt"),
+            (ProxyError(Kind.UPSTREAM, "A call was cut.", retryable=False), "invalid_prompt"),
+            (ProxyError(Kind.USAGE_EXHAUSTED, "No."), "insufficient_quota"),
+            (ProxyError(Kind.CONTEXT_LENGTH, "No."), "context_length_exceeded"),
+        )
+        for error, code in hopeless:
+            self.assertEqual(in_band(error)["code"], code, error.kind)
+        self.assertEqual(in_band(ProxyError(Kind.UPSTREAM, "It broke."))["code"], "upstream_error")
 
     def test_code_of_its_own(self) -> None:
         """A code of its own an error keeps."""
