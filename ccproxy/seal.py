@@ -18,7 +18,7 @@ from attrs import evolve
 
 from ccproxy.envelopes import Content, Envelopes, is_envelope
 from ccproxy.keys import Key
-from ccproxy.prompt import Message, Note, NoteCode, Part, Prompt, Reasoning, Text
+from ccproxy.prompt import Message, Note, NoteCode, Part, Prompt, Reasoning, Role, Text
 
 _PREFIX = "ccproxy1"
 _LABEL = b"ccproxy thinking signature"
@@ -74,13 +74,17 @@ class Seal:
         return thinking if genuine else None
 
     def unsealed(self, prompt: Prompt) -> Prompt:
-        """The prompt without signatures and envelopes: what is ours is restored, any other is dropped with a note."""
+        """The prompt without signatures and envelopes: what is ours is restored, any other is dropped with a note.
+
+        A sum that is restored stands for what the assistant and its tools said before it, which then does not go up again.
+        """
         if not any(_is_sealed(part) for message in prompt.messages for part in message.parts):
             return prompt
         envelopes = Envelopes(self.secret)
         dropped: Counter[NoteCode] = Counter()
         messages: list[Message] = []
-        for message in prompt.messages:
+        summed_up = 0  # messages that a sum stands for
+        for index, message in enumerate(prompt.messages):
             parts: list[Part] = []
             for part in message.parts:
                 if not _is_sealed(part):
@@ -89,9 +93,11 @@ class Seal:
                     dropped[_LOST[type(part)]] += 1
                 elif restored.text:
                     parts.append(restored)
+                    summed_up = index if isinstance(restored, Text) else summed_up
             messages.append(evolve(message, parts=tuple(parts)))
         notes = tuple(Note(code, (prompt.place,) * count) for code, count in dropped.items())
-        return evolve(prompt, messages=tuple(messages), notes=(*prompt.notes, *notes))
+        still_told = (message for message in messages[:summed_up] if message.role in (Role.SYSTEM, Role.USER))
+        return evolve(prompt, messages=(*still_told, *messages[summed_up:]), notes=(*prompt.notes, *notes))
 
     def _restored(self, part: Text | Reasoning, envelopes: Envelopes) -> Text | Reasoning | None:
         """What a sealed part stands for; None when that is lost."""

@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ccproxy.envelopes import Content, Envelopes
 from ccproxy.keys import Key
-from ccproxy.prompt import Message, Note, NoteCode, Prompt, Reasoning, Role, Text
+from ccproxy.prompt import Message, Note, NoteCode, Prompt, Reasoning, Role, Text, ToolResult
 from ccproxy.seal import Seal, Signer
 
 SEAL = Seal(Key("user_test_key"))
@@ -87,6 +87,22 @@ class SealTests(SynchronousTestCase):
 
         self.assertEqual(unsealed.messages[0].parts, (Text("sum"), Text("go on")))
         self.assertEqual(unsealed.notes, (Note(NoteCode.ITEM_DROPPED, ("messages",) * 3),))
+
+    def test_summed_up(self) -> None:
+        """A sum stands for what assistant and tools said before it; what user and system said stays, and all that comes after."""
+        system, user = Message(Role.SYSTEM, (Text("be brief"),)), Message(Role.USER, (Text("build"),))
+        old = (Message(Role.ASSISTANT, (Text("long"),)), Message(Role.TOOL, (ToolResult("c", (Text("longer"),)),)))
+        new = Message(Role.ASSISTANT, (Text("new"),))
+
+        def told(sealed: str) -> tuple[Message, ...]:
+            summary = Message(Role.USER, (Text("", sealed),))
+            return SEAL.unsealed(Prompt("m", (system, user, *old, summary, new))).messages
+
+        self.assertEqual(
+            told(envelope("sum", Content.SUMMARY)), (system, user, Message(Role.USER, (Text("sum"),)), new)
+        )
+        lost = told(envelope("sum", Content.SUMMARY, seal=OTHER))
+        self.assertEqual(lost, (system, user, *old, Message(Role.USER, ()), new), "nothing stands for it")
 
     def test_nothing_sealed(self) -> None:
         """A prompt in which nothing is sealed stays what it is, empty texts included."""
