@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from ccproxy.errors import Kind, ProxyError
 from ccproxy.events import Event, Failed, Finished, FinishReason, TextDelta
 
-_CUT = (FinishReason.LENGTH, FinishReason.CONTENT_FILTER)
+_COMPLETE = (FinishReason.STOP, FinishReason.TOOL_CALLS)
 
 
 class Whole:
@@ -25,7 +25,7 @@ class Whole:
             self._spoke = self._spoke or bool(event.text.strip())
         if not isinstance(event, Finished):
             return (event,)
-        if event.reason in _CUT:
+        if event.reason not in _COMPLETE:
             message = "The answer was cut before its end, and would be worth nothing so."
             return (Failed(ProxyError(Kind.UPSTREAM, message, retryable=False), event.usage),)
         if not self._spoke:

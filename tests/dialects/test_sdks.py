@@ -9,7 +9,6 @@ import anthropic
 import openai
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twisted.trial.unittest import SynchronousTestCase
 
 from ccproxy.codecs import Turn
 from ccproxy.dialects.anthropic_messages.response import MessageDocument, MessageStream
@@ -21,6 +20,7 @@ from ccproxy.errors import Kind, ProxyError
 from ccproxy.events import Event, Failed, Finished, FinishReason, ReasoningDelta, TextDelta, Usage
 from tests.dialects.openai_responses.answering import FORMED, SEALED, SUMMARY, call
 from tests.dialects.turns import TURN, encoded, said, turns
+from tests.unmeasured import Unmeasured
 
 ASKED: list[Any] = [{"role": "user", "content": "hello"}]
 FAILED: list[Event] = [TextDelta("a"), Failed(ProxyError(Kind.UPSTREAM, "Gone."))]
@@ -49,7 +49,7 @@ class _Wire:
         return self._http.Response(200, headers={"content-type": self._content_type}, content=self._body)
 
 
-class AnthropicTests(SynchronousTestCase):
+class AnthropicTests(Unmeasured):
     """Anthropic's SDK."""
 
     def setUp(self) -> None:
@@ -93,7 +93,7 @@ class AnthropicTests(SynchronousTestCase):
         self.assertIn("Gone.", str(error))
 
 
-class OpenAITests(SynchronousTestCase):
+class OpenAITests(Unmeasured):
     """OpenAI's SDK."""
 
     def setUp(self) -> None:
@@ -166,7 +166,7 @@ def _calls(message: Any) -> list[tuple[str, str, str]]:
     return [(call.id, call.function.name, call.function.arguments) for call in message.tool_calls or ()]
 
 
-class OpenAIResponsesTests(SynchronousTestCase):
+class OpenAIResponsesTests(Unmeasured):
     """OpenAI's SDK on Responses."""
 
     def setUp(self) -> None:

@@ -15,7 +15,7 @@ from tests.dialects import strict
 from tests.dialects.strict_responses import read_responses
 from tests.dialects.test_refusal import CHAT_TYPES, MESSAGES_TYPES_BY_STATUS
 
-# A document that does not fit the schema of its request is the one failure of the upstream that a request can bring about.
+# What a request can bring about of failures of the upstream: a document that does not fit its schema, and a sum that was cut.
 MISFITS = (
     *(
         "The answer is not valid JSON",
@@ -23,6 +23,8 @@ MISFITS = (
         "The answer holds no JSON document",
     ),
     "The answer does not fit the JSON Schema",
+    "The answer was cut before its end",
+    "The upstream finished without a text",
 )
 _STREAMS: Mapping[str, Callable[[bytes], object]] = {
     "openai_chat": strict.read_chat,

@@ -21,13 +21,13 @@ class WholeTests(SynchronousTestCase):
 
     def test_whole(self) -> None:
         """A turn that says something and comes to its own end is as it was."""
-        for reason in (FinishReason.STOP, FinishReason.TOOL_CALLS, FinishReason.PAUSE):
+        for reason in (FinishReason.STOP, FinishReason.TOOL_CALLS):
             turn = (ReasoningDelta("hm"), TextDelta(" "), TextDelta("yes"), Finished(reason, SPENT))
             self.assertEqual(said(*turn), list(turn))
 
     def test_cut(self) -> None:
         """One that was cut has failed, for good, and what it cost is told."""
-        for reason in (FinishReason.LENGTH, FinishReason.CONTENT_FILTER):
+        for reason in set(FinishReason) - {FinishReason.STOP, FinishReason.TOOL_CALLS}:
             told = said(TextDelta("half"), Finished(reason, SPENT))
             failed = told[-1]
             assert isinstance(failed, Failed)

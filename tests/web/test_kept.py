@@ -243,3 +243,14 @@ class SumTests(ResponsesTestCase):
 
             self.assertEqual([item["type"] for item in document["output"]], ["message", "compaction"], fields)
             self.assertEqual(self.get(document["id"]).status, 404)
+
+    def test_another_dialect(self) -> None:
+        """A conversation in another dialect is not answered where a sum is asked for: the answer would pass for one."""
+        call = {"id": "A", "function": {"name": "look", "arguments": "{}"}}
+        messages = [{"role": "user", "content": "hello"}, {"role": "assistant", "tool_calls": [call]}]
+        headers = {"authorization": f"Bearer {KEY}"}
+        answer = (
+            self.house.connect().ask("POST", f"{PATH}/compact", {"model": "m", "messages": messages}, headers).answer
+        )
+
+        self.assertEqual((answer.status, answer.error["param"], self.house.tries), (400, "input", 0))

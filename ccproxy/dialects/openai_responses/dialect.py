@@ -18,7 +18,7 @@ from ccproxy.dialects.openai_responses.output import asked_of, kept_of
 from ccproxy.dialects.openai_responses.response import ResponseStream
 from ccproxy.dialogue import Dialogue
 from ccproxy.errors import Kind, ProxyError
-from ccproxy.fields import Fields
+from ccproxy.fields import Fields, invalid
 from ccproxy.prompt import Prompt, View
 
 # Codex, which alone sends this field, acts on these only inside a stream: it then shortens the conversation, stops, or waits.
@@ -92,6 +92,10 @@ class ResponsesCompact(OpenAIResponses):
         # Kept or not, and waited for or not, it gives back what the user said.
         asked = evolve(kept_of(prompt.view), stored=False, background=False, items=inputs.kept(body))
         return evolve(prompt, stream=False, view=evolve(prompt.view, kept=asked))
+
+    def view(self, body: Fields) -> View:
+        """Nothing: a body of another dialect is refused, as it asks for an answer and not for a sum."""
+        raise invalid("is required.", "input")
 
     def encoder(self, turn: Turn, *, stream: bool) -> Encoder:
         """Make the encoder of one turn."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
 from typing import Any
 
 from ccproxy.fields import Fields, invalid
@@ -81,10 +82,12 @@ def kept(body: Fields) -> Sequence[Mapping[str, object]]:
 def _kept(item: dict[str, Any], index: int, seen: set[object]) -> Mapping[str, object]:
     kind = kind_of(item)
     whole = item if kind != "message" else {**item, "type": kind, "content": _content(item)}
-    if isinstance(item.get("id"), str) and item["id"] and item["id"] not in seen:
-        seen.add(item["id"])
-        return whole
-    return {**whole, "id": f"{_PREFIXES.get(str(kind), 'item')}_in_{index}"}
+    name = item.get("id")
+    if not isinstance(name, str) or not name or name in seen:
+        prefix = f"{_PREFIXES.get(str(kind), 'item')}_in_"
+        name = next(made for number in count(index) if (made := f"{prefix}{number}") not in seen)
+    seen.add(name)
+    return {**whole, "id": name}
 
 
 def _content(message: Mapping[str, Any]) -> object:

@@ -15,6 +15,7 @@ from ccproxy.fields import Fields, body
 from ccproxy.framing import dumps
 from ccproxy.prompt import Choice, Effort, Message, Note, NoteCode, OutputFormat, Prompt, Role, Text, ToolChoice
 from tests.dialects.openai_responses.asking import HELLO, RequestCase, asked, kept
+from tests.unmeasured import Unmeasured
 
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 CODEX: dict[str, Any] = {
@@ -362,7 +363,7 @@ class ViewTests(RequestCase):
         self.assertEqual(kept(asked(store=False)).items, ())
 
 
-class AnyBodyTests(RequestCase):
+class AnyBodyTests(Unmeasured, RequestCase):
     """Bodies that are nearly right."""
 
     @settings(max_examples=400, deadline=None)

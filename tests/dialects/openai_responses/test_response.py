@@ -45,6 +45,7 @@ from tests.dialects.openai_responses.answering import (
 from tests.dialects.strict import Frame, frames
 from tests.dialects.strict_responses import read_responses
 from tests.dialects.turns import HIDDEN, TURN, encoded, said, turns
+from tests.unmeasured import Unmeasured
 
 EVERYTHING = asking(Asked(summary=True, sealed=True, echo={"instructions": "be\u2028brief", "store": True}))
 TURNS = st.sampled_from([TURN, HIDDEN, SEALED, SUMMARY, EVERYTHING, evolve(TURN, model="a\u2028b")])
@@ -56,7 +57,7 @@ def kinds(stream: bytes) -> list[str]:
     return [(frame.event or f": {frame.comment}").removeprefix("response.") for frame in frames(stream)]
 
 
-class PropertyTests(SynchronousTestCase):
+class PropertyTests(Unmeasured):
     """What holds for every turn."""
 
     @settings(deadline=None)
