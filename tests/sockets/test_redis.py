@@ -51,7 +51,7 @@ class SharedStoreTests(TestCase):
         connection.close()
         return answer
 
-    def test_previous_response(self) -> None:
+    def check_previous_response(self) -> None:
         """A conversation goes on at the other daemon, from an answer in one piece and from a streamed one."""
         one, other = self.daemons
         _, streamed = self.ask(one, "POST", body={"model": "sim/text", "input": "hello", "stream": True})
@@ -66,7 +66,12 @@ class SharedStoreTests(TestCase):
         _, listed = self.ask(other, "GET", f"/{json.loads(answer)['id']}/input_items?order=asc")
         self.assertEqual([item["role"] for item in json.loads(listed)["data"]], ["user", "assistant", "user"])
 
-    def test_background(self) -> None:
+    def test_shared(self) -> None:
+        """One test of all, as two daemons take their time to start."""
+        self.check_previous_response()
+        self.check_background()
+
+    def check_background(self) -> None:
         """The other daemon tells an answer in the background as it comes and as a whole, and has another one cancelled."""
         one, other = self.daemons
         _, begun = self.ask(one, "POST", body={"model": "sim/slow", "input": "hello", "background": True})
