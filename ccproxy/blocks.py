@@ -14,8 +14,18 @@ from enum import Enum, auto
 from typing import TypeAlias
 
 from attrs import frozen
+from typing_extensions import assert_never
 
-from ccproxy.events import Finished, ReasoningDelta, TextDelta, TextEnded, ToolArguments, ToolEnded, ToolStarted
+from ccproxy.events import (
+    Finished,
+    ReasoningDelta,
+    TextDelta,
+    TextDeltas,
+    TextEnded,
+    ToolArguments,
+    ToolEnded,
+    ToolStarted,
+)
 
 Content: TypeAlias = TextDelta | TextEnded | ReasoningDelta | ToolStarted | ToolArguments | ToolEnded | Finished
 """The events that blocks are made of, and the one that ends them all."""
@@ -185,3 +195,29 @@ class Blocks:
     def _release(self) -> list[Content]:
         held, self._held = self._held, []
         return held
+
+
+class WholeBlocks:
+    """Puts the events of one turn into blocks, each of which comes out when it is whole; the same arguments as `Blocks`."""
+
+    def __init__(self, *, thinking: bool) -> None:
+        self._blocks = Blocks(thinking=thinking)
+        self._started = BlockStarted(0, Block.TEXT)
+        self._pieces: list[str] = []
+
+    def feed(self, event: Content | TextDeltas) -> Iterator[tuple[BlockStarted, str]]:
+        """Take the next event and give the blocks that it completes, each with its whole text."""
+        if isinstance(event, TextDeltas):
+            for text in event.texts:
+                yield from self.feed(TextDelta(text))
+            return
+        for step in self._blocks.feed(event):
+            match step:
+                case BlockStarted():
+                    self._started, self._pieces = step, []
+                case BlockDelta(text):
+                    self._pieces.append(text)
+                case BlockStopped():
+                    yield self._started, "".join(self._pieces)
+                case _:
+                    assert_never(step)

@@ -1,4 +1,4 @@
-"""This module is what OpenAI's APIs have in common: how they show an error, the tokens of a turn, and models.
+"""This module is what OpenAI's APIs have in common: how effort and documents are asked for, and errors, usage and models shown.
 
 Types and codes of errors that clients act on: https://platform.openai.com/docs/guides/error-codes. ``retry_after`` (seconds) is an
 addition, and so is what a model has beyond its id, its time and its owner: inputs and efforts stand where clients look for
@@ -13,7 +13,10 @@ from collections.abc import Sequence
 from ccproxy.codecs import Model
 from ccproxy.errors import Kind, ProxyError
 from ccproxy.events import FinishReason, Usage
+from ccproxy.fields import Fields, invalid
 from ccproxy.framing import dumps, quote
+from ccproxy.prompt import Effort, Note, NoteCode, OutputFormat
+from ccproxy.structured import output_format
 
 _WORDS: dict[Kind, tuple[str, str | None]] = {
     Kind.INVALID_REQUEST: ("invalid_request_error", None),
@@ -51,6 +54,46 @@ FINISH_REASONS = {
 def words(kind: Kind) -> tuple[str, str | None]:
     """Type and code of an error."""
     return _WORDS[kind]
+
+
+_NO_EFFORT = ("none", "minimal", "off")
+
+
+def effort(value: str | None, place: str, notes: list[Note]) -> Effort | None:
+    """The effort that a word asks for, None for as little as there is; a word that nobody knows is left out with a note of its place."""
+    if value is None or value in _NO_EFFORT:
+        return None
+    try:
+        return Effort(value)
+    except ValueError:
+        notes.append(Note(NoteCode.EFFORT_DROPPED, (place,)))
+        return None
+
+
+def output(form: Fields | None, nested: str = "") -> OutputFormat | None:
+    """The form of the answer that is asked for: ``text``, ``json_object``, or ``json_schema`` with a schema.
+
+    Args:
+        form: What the client sent, if it did.
+        nested: The field in which the schema is described; empty where that is the form itself.
+
+    Raises:
+        ProxyError: `Kind.INVALID_REQUEST`, with the field that is wrong.
+    """
+    kind = form.required_string("type") if form else "text"
+    if form is None or kind == "text":
+        return None
+    if kind == "json_object":
+        return OutputFormat()
+    if kind != "json_schema":
+        raise invalid("has to be one of text, json_object, json_schema.", form.at("type"))
+    described = form.object(nested) if nested else form
+    if described is None:
+        raise invalid("is required.", form.at(nested))
+    schema = described.mapping("schema")
+    if schema is None:
+        raise invalid("is required.", described.at("schema"))
+    return output_format(schema, described.at("schema"))
 
 
 def refusal(error: ProxyError) -> bytes:

@@ -18,6 +18,7 @@ from ccproxy.blocks import (
     BlockStopped,
     Content,
     Step,
+    WholeBlocks,
 )
 from ccproxy.codecs import Turn
 from ccproxy.dialects.anthropic_messages.refusal import in_band, refusal
@@ -154,20 +155,23 @@ class MessageDocument:
 
     def __init__(self, turn: Turn) -> None:
         self._turn = turn
-        self._blocks = Blocks(thinking=turn.view.reasoning)
+        self._blocks = WholeBlocks(thinking=turn.view.reasoning)
         self._content: list[dict[str, object]] = []
-        self._started = BlockStarted(0, Block.TEXT)
-        self._pieces: list[str] = []
 
     def encode(self, event: Event) -> bytes:
         """Collect one event; the last one gives the document."""
         match event:
             case TextStarted():
                 pass
-            case TextDeltas(texts):
-                for text in texts:
-                    self._collect(TextDelta(text))
-            case TextDelta() | TextEnded() | ReasoningDelta() | ToolStarted() | ToolArguments() | ToolEnded():
+            case (
+                TextDeltas()
+                | TextDelta()
+                | TextEnded()
+                | ReasoningDelta()
+                | ToolStarted()
+                | ToolArguments()
+                | ToolEnded()
+            ):
                 self._collect(event)
             case Finished():
                 self._collect(event)
@@ -182,21 +186,12 @@ class MessageDocument:
         """Nothing: a document has no room for it."""
         return b""
 
-    def _collect(self, event: Content) -> None:
-        for step in self._blocks.feed(event):
-            match step:
-                case BlockStarted():
-                    self._started, self._pieces = step, []
-                case BlockDelta(text):
-                    self._pieces.append(text)
-                case BlockStopped():
-                    self._content.append(self._whole_block("".join(self._pieces)))
-                case _:
-                    assert_never(step)
+    def _collect(self, event: Content | TextDeltas) -> None:
+        self._content += [self._whole_block(started, text) for started, text in self._blocks.feed(event)]
 
-    def _whole_block(self, text: str) -> dict[str, object]:
-        """The block that was started as a document shows it; ``text`` is all of its deltas."""
-        match self._started.block:
+    def _whole_block(self, started: BlockStarted, text: str) -> dict[str, object]:
+        """A block as a document shows it; ``text`` is all of its deltas."""
+        match started.block:
             case Block.THINKING:
                 signer = _signer(self._turn)
                 signer.update(text)
@@ -205,7 +200,7 @@ class MessageDocument:
             case Block.TEXT:
                 return {"type": "text", "text": text}
             case Block.TOOL:
-                call_id, name = self._started.call_id, self._started.name
+                call_id, name = started.call_id, started.name
                 return {"type": "tool_use", "id": call_id, "name": name, "input": loads(text)}
 
     def _document(self, finished: Finished) -> bytes:

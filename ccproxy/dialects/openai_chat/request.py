@@ -12,7 +12,7 @@ from typing import Any
 
 from attrs import evolve
 
-from ccproxy import fields, tools
+from ccproxy import fields, openai, tools
 from ccproxy.fields import Fields, invalid
 from ccproxy.prompt import (
     Effort,
@@ -20,7 +20,6 @@ from ccproxy.prompt import (
     Message,
     Note,
     NoteCode,
-    OutputFormat,
     Part,
     Prompt,
     Reasoning,
@@ -30,7 +29,6 @@ from ccproxy.prompt import (
     ToolResult,
     View,
 )
-from ccproxy.structured import output_format
 
 _ROLES = {
     "system": Role.SYSTEM,
@@ -39,7 +37,6 @@ _ROLES = {
     "assistant": Role.ASSISTANT,
     "tool": Role.TOOL,
 }
-_NO_EFFORT = {"none", "minimal", "off"}
 
 
 def recognises(body: Fields) -> bool:
@@ -68,7 +65,7 @@ def parse(body: Fields) -> Prompt:
         top_p=body.number("top_p", least=0, most=1),
         stop=fields.stop_of(body.one_or_more("stop"), "stop"),
         effort=_effort(body, notes),
-        output=_output(body),
+        output=openai.output(body.object("response_format"), "json_schema"),
         view=view(body),
     )
     if unread := body.unread():
@@ -182,28 +179,4 @@ def _effort(body: Fields, notes: list[Note]) -> Effort | None:
     if value is None and isinstance(body.raw("reasoning"), dict):
         reasoning = body.object("reasoning")
         value = reasoning.string("effort") if reasoning else None
-    if value is None or value in _NO_EFFORT:
-        return None
-    try:
-        return Effort(value)
-    except ValueError:
-        notes.append(Note(NoteCode.EFFORT_DROPPED, ("reasoning_effort",)))
-        return None
-
-
-def _output(body: Fields) -> OutputFormat | None:
-    wanted = body.object("response_format")
-    kind = wanted.required_string("type") if wanted else "text"
-    if wanted is None or kind == "text":
-        return None
-    if kind == "json_object":
-        return OutputFormat()
-    if kind != "json_schema":
-        raise invalid("has to be one of text, json_object, json_schema.", wanted.at("type"))
-    described = wanted.object("json_schema")
-    if described is None:
-        raise invalid("is required.", wanted.at("json_schema"))
-    schema = described.mapping("schema")
-    if schema is None:
-        raise invalid("is required.", described.at("schema"))
-    return output_format(schema, described.at("schema"))
+    return openai.effort(value, "reasoning_effort", notes)

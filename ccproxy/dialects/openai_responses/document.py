@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from typing_extensions import assert_never
 
-from ccproxy.blocks import Block, BlockDelta, Blocks, BlockStarted, BlockStopped, Content
+from ccproxy.blocks import Content, WholeBlocks
 from ccproxy.codecs import Turn
 from ccproxy.dialects.openai_responses.output import Item, Items
 from ccproxy.dialects.openai_responses.refusal import refusal
@@ -34,10 +34,8 @@ class ResponseDocument:
     def __init__(self, turn: Turn) -> None:
         self._response = Response(turn)
         self._items = Items(turn)
-        self._blocks = Blocks(thinking=turn.view.reasoning)
+        self._blocks = WholeBlocks(thinking=turn.view.reasoning)
         self._output: list[tuple[Item, str]] = []
-        self._started = BlockStarted(0, Block.TEXT)
-        self._pieces: list[str] = []
 
     def records(self, *, always: bool = False) -> Mapping[str, bytes]:
         """What to keep of the turn, by names."""
@@ -48,10 +46,15 @@ class ResponseDocument:
         match event:
             case TextStarted():
                 pass
-            case TextDeltas(texts):
-                for text in texts:
-                    self._collect(TextDelta(text))
-            case TextDelta() | TextEnded() | ReasoningDelta() | ToolStarted() | ToolArguments() | ToolEnded():
+            case (
+                TextDeltas()
+                | TextDelta()
+                | TextEnded()
+                | ReasoningDelta()
+                | ToolStarted()
+                | ToolArguments()
+                | ToolEnded()
+            ):
                 self._collect(event)
             case Finished():
                 self._collect(event)
@@ -67,17 +70,8 @@ class ResponseDocument:
         """Nothing: a document has no room for it."""
         return b""
 
-    def _collect(self, event: Content) -> None:
-        for step in self._blocks.feed(event):
-            match step:
-                case BlockStarted():
-                    self._started, self._pieces = step, []
-                case BlockDelta(text):
-                    self._pieces.append(text)
-                case BlockStopped():
-                    self._output.append((self._items.start(self._started), "".join(self._pieces)))
-                case _:
-                    assert_never(step)
+    def _collect(self, event: Content | TextDeltas) -> None:
+        self._output += [(self._items.start(started), text) for started, text in self._blocks.feed(event)]
 
     def _document(self, finished: Finished) -> bytes:
         last = len(self._output) - 1

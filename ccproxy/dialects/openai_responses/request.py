@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from attrs import evolve
 
-from ccproxy import fields, tools
+from ccproxy import fields, openai, tools
 from ccproxy.dialects.openai_responses import inputs
 from ccproxy.dialects.openai_responses.asked import Asked, CallForm
 from ccproxy.dialects.openai_responses.echo import echo
@@ -18,15 +18,13 @@ from ccproxy.dialects.openai_responses.items import conversation
 from ccproxy.dialects.openai_responses.offered import Names, choice, offered
 from ccproxy.dialects.openai_responses.recall import not_found
 from ccproxy.fields import Fields, invalid
-from ccproxy.prompt import Effort, Note, NoteCode, OutputFormat, Prompt, View
-from ccproxy.structured import output_format
+from ccproxy.prompt import Note, NoteCode, Prompt, View
 
 _WITHOUT_EFFECT = (
     *("metadata", "user", "safety_identifier", "client_metadata", "service_tier", "truncation", "max_tool_calls"),
     *("prompt_cache_key", "prompt_cache_options", "prompt_cache_retention", "stream_options", "background_options"),
     *("type", "generate", "stream_id"),  # of a request in a WebSocket
 )
-_NO_EFFORT = ("none", "minimal", "off")
 _SEALED = "reasoning.encrypted_content"
 _LOGPROBS = "message.output_text.logprobs"
 
@@ -61,8 +59,8 @@ def parse(body: Fields) -> Prompt:
         max_tokens=body.integer("max_output_tokens", least=1),
         temperature=body.number("temperature", least=0, most=2),
         top_p=body.number("top_p", least=0, most=1),
-        effort=_effort(reasoning, notes),
-        output=_output(form),
+        effort=openai.effort(reasoning.string("effort") if reasoning else None, "reasoning.effort", notes),
+        output=openai.output(form),
         view=_view(body, forms),
         place="input",
     )
@@ -131,28 +129,3 @@ def _logprobs(body: Fields) -> Sequence[str]:
     """The fields that ask for log probabilities: the upstream gives none, and n8n asks as a matter of course."""
     asked = {"top_logprobs": body.integer("top_logprobs", least=0), "include": _LOGPROBS in body.strings("include")}
     return [name for name, value in asked.items() if value]
-
-
-def _effort(reasoning: Fields | None, notes: list[Note]) -> Effort | None:
-    value = reasoning.string("effort") if reasoning else None
-    if value is None or value in _NO_EFFORT:
-        return None
-    try:
-        return Effort(value)
-    except ValueError:
-        notes.append(Note(NoteCode.EFFORT_DROPPED, ("reasoning.effort",)))
-        return None
-
-
-def _output(form: Fields | None) -> OutputFormat | None:
-    kind = form.required_string("type") if form else "text"
-    if form is None or kind == "text":
-        return None
-    if kind == "json_object":
-        return OutputFormat()
-    if kind != "json_schema":
-        raise invalid("has to be one of text, json_object, json_schema.", form.at("type"))
-    schema = form.mapping("schema")
-    if schema is None:
-        raise invalid("is required.", form.at("schema"))
-    return output_format(schema, form.at("schema"))
