@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
@@ -21,6 +21,7 @@ from ccproxy.codecs import Memory
 from ccproxy.errors import ProxyError
 from ccproxy.keys import Key
 from ccproxy.store.vault import Vault
+from ccproxy.web.errand import Errand
 from ccproxy.web.journal import Journal
 from ccproxy.web.keeping import Keeping
 
@@ -56,6 +57,7 @@ class _Running:
     """An answer that is being made here."""
 
     serving: Deferred[bytes | None]
+    errand: Errand = field(factory=Errand)
     look: LoopingCall | None = None
 
 
@@ -75,7 +77,6 @@ class Background:
         self._live = live
         self._clock = clock
         self._running: dict[tuple[str, str], _Running] = {}
-        self._settling: list[Deferred[None]] = []
 
     def run(self, exchange: Live, serving: Deferred[bytes | None], begun: Begun, keep: Callable[[], None]) -> None:
         """Let an exchange answer into its journal.
@@ -114,19 +115,12 @@ class Background:
         running = self._running.pop(place)
         if running.look is not None:
             running.look.stop()
-        if not self._running:
-            settling, self._settling = self._settling, []
-            for settled in settling:
-                settled.callback(None)
+        running.errand.finish()
 
-    def settled(self) -> Deferred[None]:
-        """Fires when no answer is being made here."""
-        settled: Deferred[None] = Deferred()
-        if self._running:
-            self._settling.append(settled)
-        else:
-            settled.callback(None)
-        return settled
+    async def settled(self) -> None:
+        """Return when no answer is being made here."""
+        while self._running:
+            await next(iter(self._running.values())).errand.over()
 
     async def end(self, key: Key, name: str) -> None:
         """End an answer, wherever it is being made.

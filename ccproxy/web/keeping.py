@@ -1,8 +1,8 @@
 """This module is the keeping of answers for their callers, and the finding of what a request refers to.
 
 A streamed answer is whole for its client before it is in the store: sealing takes its time, and so does a store of many processes. So a
-caller's requests wait for its answers that are on their way. What is not found in a store of many
-processes is looked for once more a moment later: another process may be keeping it just now.
+caller's requests wait for its answers that are on their way. What is not found in a store of many processes is looked for once more a
+moment later: another process may be keeping it just now.
 """
 
 from __future__ import annotations
@@ -16,29 +16,10 @@ from ccproxy.errors import ProxyError
 from ccproxy.keys import Key
 from ccproxy.store.base import Store
 from ccproxy.store.vault import Vault
+from ccproxy.web.errand import Errand
 from ccproxy.web.offload import Offload
 
 _MOMENT = 0.25  # seconds
-
-
-class _Errand:
-    """Something that is under way, for which anybody may wait."""
-
-    def __init__(self) -> None:
-        self._waiting: list[Deferred[None]] = []
-
-    def over(self) -> Deferred[None]:
-        """Fires when it is over; a new one for each who waits."""
-        waiting: Deferred[None] = Deferred()
-        self._waiting.append(waiting)
-        return waiting
-
-    def finish(self) -> None:
-        """It is over."""
-        waiting_for, self._waiting = self._waiting, []
-        for waiting in waiting_for:
-            if not waiting.called:
-                waiting.callback(None)
 
 
 class Keeping:
@@ -54,7 +35,7 @@ class Keeping:
     def __init__(self, store: Store, offload: Offload) -> None:
         self._store = store
         self._offload = offload
-        self._errands: dict[str, list[_Errand]] = {}  # by the digest of their caller's key
+        self._errands: dict[str, list[Errand]] = {}  # by the digest of their caller's key
 
     def vault(self, key: Key) -> Vault:
         """The part of the store that is one caller's."""
@@ -92,7 +73,7 @@ class Keeping:
         Raises:
             ProxyError: The store cannot be reached.
         """
-        errand = _Errand()
+        errand = Errand()
         self._errands.setdefault(key.digest, []).append(errand)
         try:
             vault = self.vault(key)
