@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterable
+from configparser import ConfigParser
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -107,6 +108,16 @@ class LawTests(SynchronousTestCase):
     def test_packages(self) -> None:
         """A package says what it is and nothing more, unless it is a registry."""
         self.assertEqual(talkative(house()), [])
+
+    def test_wheel(self) -> None:
+        """Every package of the house is named for the wheel, which holds no other."""
+        settings = ConfigParser()
+        settings.read(ROOT / "setup.cfg")
+        named = settings["options"]["packages"].split()
+
+        packages = {module for module, source in house().items() if source.is_package}
+
+        self.assertEqual(set(named), {*packages, "twisted.plugins"})
 
     def test_lengths(self) -> None:
         """A module answers one question, in at most 300 lines."""
