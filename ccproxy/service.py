@@ -243,9 +243,9 @@ def serve(start: Start, places: Iterable[tuple[str, Any]], reactor: Any, workers
     config = fit(start.loaded.config)
     agent = AGENTS[config.upstream_client](reactor, connect_timeout=config.connect_timeout)
     assembly = assemble(config, agent, reactor, ReadingRoom(reactor))
-    house, app, site = assembly
+    house, site = assembly.house, assembly.site
     jobs = list(upkeep(house))
-    drain = Drain(app, site, house, config.shutdown_grace, agent.close)
+    drain = Drain(site, house, config.shutdown_grace, agent.close)
     for part in (*jobs, drain, Calm(), *(listening(endpoint, site, opener) for endpoint, opener in places)):
         part.setServiceParent(daemon)
 

@@ -39,14 +39,12 @@ class App:
         house: What exchanges need.
 
     Attributes:
-        live: The exchanges that are under way.
         klein: The routes.
     """
 
     _log = Logger()
 
     def __init__(self, dialects: Sequence[Dialect], house: House) -> None:
-        self.live = house.live
         self._dialects = dialects
         self._house = house
         self.klein = Klein()
@@ -76,7 +74,7 @@ class App:
                 self._post(path, self._serving(dialect))
             if dialect.dialogue is not None and can_upgrade():
                 for path in dialect.dialogue.paths:
-                    self._short[b"GET", path.encode()] = upgrading(house, dialect, dialect.dialogue, self.live)
+                    self._short[b"GET", path.encode()] = upgrading(house, dialect, dialect.dialogue)
             if dialect.counter is not None:
                 for path in dialect.counter.paths:
                     self._post(path, self._counting(dialect, dialect.counter))
@@ -107,10 +105,10 @@ class App:
             exchange = Exchange(self._house, dialect, request)
 
             def ended(result: _T) -> _T:
-                self.live.discard(exchange)
+                self._house.live.discard(exchange)
                 return result
 
-            self.live.add(exchange)
+            self._house.live.add(exchange)
             return exchange.start().addBoth(ended)
 
         return serve

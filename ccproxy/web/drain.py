@@ -11,7 +11,6 @@ from twisted.logger import Logger
 from typing_extensions import override
 
 from ccproxy.errors import Kind, ProxyError
-from ccproxy.web.app import App
 from ccproxy.web.house import House
 from ccproxy.web.site import ProxySite
 
@@ -24,9 +23,8 @@ class Drain(Service):
     A MultiService stops all its children at once, so that the listening sockets close while this one still waits.
 
     Args:
-        app: Knows the exchanges that are under way.
         site: Knows the connections.
-        house: Lets nobody in any more, and knows what is made in the background and what is on its way to the store.
+        house: Lets nobody in any more, and knows what is under way: exchanges, answers in the background, records.
         grace: Seconds that answers may take; what is left then gets a retryable error.
         close: What is closed last.
 
@@ -38,13 +36,11 @@ class Drain(Service):
 
     def __init__(
         self,
-        app: App,
         site: ProxySite,
         house: House,
         grace: float,
         close: Callable[[], object],
     ) -> None:
-        self._app = app
         self._site = site
         self._house = house
         self.grace = grace
@@ -65,13 +61,13 @@ class Drain(Service):
 
     async def _drain(self) -> None:
         self._house.admission.close()
-        if self._app.live:
+        if self._house.live:
             self._log.info(
-                "waiting up to {grace:g} s for {count} requests", grace=self.grace, count=len(self._app.live)
+                "waiting up to {grace:g} s for {count} requests", grace=self.grace, count=len(self._house.live)
             )
         closed = self._over()
-        if not await self._wait(closed, self.grace if self._app.live else _FLUSH_SECONDS):
-            for exchange in tuple(self._app.live):
+        if not await self._wait(closed, self.grace if self._house.live else _FLUSH_SECONDS):
+            for exchange in tuple(self._house.live):
                 exchange.abandon(ProxyError(Kind.OVERLOADED, "The proxy is shutting down; send the request again."))
             await self._wait(self._over(), _FLUSH_SECONDS)
         await self._wait(Deferred.fromCoroutine(self._house.keeping.settled()), _FLUSH_SECONDS)

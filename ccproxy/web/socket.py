@@ -20,7 +20,6 @@ from twisted.python.failure import Failure
 from ccproxy.codecs import Dialect, Encoder
 from ccproxy.dialogue import Call, Dialogue
 from ccproxy.errors import Kind, ProxyError
-from ccproxy.web.background import Live
 from ccproxy.web.exchange import Exchange
 from ccproxy.web.house import House
 from ccproxy.web.latest import Latest
@@ -53,19 +52,15 @@ class Socket:
         dialect: The language of the path.
         dialogue: What its messages mean.
         headers: What the client said when it connected, by lower-cased names: its key holds for all that follows.
-        live: The exchanges that are under way.
     """
 
     _log = Logger()
 
-    def __init__(
-        self, house: House, dialect: Dialect, dialogue: Dialogue, headers: Mapping[str, str], live: set[Live]
-    ) -> None:
+    def __init__(self, house: House, dialect: Dialect, dialogue: Dialogue, headers: Mapping[str, str]) -> None:
         self._house = house
         self._dialect = dialect
         self._dialogue = dialogue
         self._headers = headers
-        self._live = live
         self._wire: Wire | None = None
         self._latest = Latest(dialect.memory, house.config.max_body_bytes)
         self._waiting: deque[bytes | ProxyError] = deque()
@@ -166,11 +161,11 @@ class Socket:
         if call.silent:
             return await silence(self._house, self._dialect, sink)
         exchange = Exchange(self._house, self._dialect, sink)
-        self._live.add(exchange)
+        self._house.live.add(exchange)
         try:
             await exchange.start()
         finally:
-            self._live.discard(exchange)
+            self._house.live.discard(exchange)
         assert exchange.encoder is not None  # noqa: S101 - it was answered
         return exchange.encoder
 

@@ -18,7 +18,6 @@ from twisted.python.failure import Failure
 from ccproxy.codecs import Dialect
 from ccproxy.dialogue import Dialogue
 from ccproxy.errors import Kind, ProxyError
-from ccproxy.web.background import Live
 from ccproxy.web.house import House
 from ccproxy.web.request import ProxyRequest
 from ccproxy.web.routes import Handler
@@ -38,21 +37,20 @@ def wants_socket(headers: Mapping[str, str]) -> bool:
     return _has(headers, "upgrade", "websocket") and _has(headers, "connection", "upgrade")
 
 
-def upgrading(house: House, dialect: Dialect, dialogue: Dialogue, live: set[Live]) -> Handler:
+def upgrading(house: House, dialect: Dialect, dialogue: Dialogue) -> Handler:
     """The handler of a GET on one of the dialogue's paths.
 
     Args:
         house: What is needed.
         dialect: The language of the path.
         dialogue: What its messages mean.
-        live: The exchanges that are under way.
     """
 
     def upgrade(request: ProxyRequest) -> None:
         headers = request.plain_headers
         _check(request, headers)
         house.upstream.credential(headers)
-        _hand_over(request, Socket(house, dialect, dialogue, headers, live), house)
+        _hand_over(request, Socket(house, dialect, dialogue, headers), house)
 
     def handle(request: ProxyRequest) -> Deferred[bytes | None]:
         upgraded: Deferred[bytes | None] = execute(upgrade, request)

@@ -204,7 +204,7 @@ class FaultTestCase(SocketTestCase):
 
     async def let_go(self, upstream: ScriptedUpstream, assembly: Assembly) -> None:
         """Nothing is under way any more, and no connection is open but those that are kept, which close when told."""
-        await self.until(lambda: not assembly.app.live)
+        await self.until(lambda: not assembly.house.live)
 
         def closed() -> bool:
             self.agents[assembly.site].close()

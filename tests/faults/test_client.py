@@ -64,7 +64,7 @@ class LeavingTests(FaultTestCase):
 
     async def gone(self, upstream: ScriptedUpstream, assembly: Assembly) -> None:
         """Soon nothing is left of it: no exchange, no connection, on neither side."""
-        await self.until(lambda: not assembly.app.live and not assembly.site.channels, seconds=1)
+        await self.until(lambda: not assembly.house.live and not assembly.site.channels, seconds=1)
         await self.let_go(upstream, assembly)
 
     async def leaves(self, script: Script, sent: bytes, how: str, received: bytes = b"") -> ScriptedUpstream:
@@ -149,7 +149,7 @@ class PipeliningTests(FaultTestCase):
         self.assertLess(sum(map(len, channel._dataBuffer)), 200_000)
         self.assertLess(taken, 16_000_000)  # what the kernel holds
         reset(reader.transport)
-        await self.until(lambda: not assembly.app.live)
+        await self.until(lambda: not assembly.house.live)
         await self.let_go(upstream, assembly)
 
 

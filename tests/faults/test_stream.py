@@ -282,7 +282,7 @@ class SilenceTests(FaultTestCase):
                 await deferLater(self.reactor, 0.01)
 
                 reader.transport.abortConnection()  # type: ignore[union-attr] # it is connected
-                await self.until(lambda: not upstream.open and not assembly.app.live, seconds=0.5)  # noqa: B023
+                await self.until(lambda: not upstream.open and not assembly.house.live, seconds=0.5)  # noqa: B023
 
 
 class CloseTests(FaultTestCase):

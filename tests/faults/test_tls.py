@@ -169,7 +169,7 @@ class TLSTests(TrustTestCase):
             reader.transport.write(request(speech, stream=stream))  # type: ignore[union-attr] # it is connected
             await self.until(lambda: upstream.requests)
             reader.transport.abortConnection()  # type: ignore[union-attr] # it is connected
-            await self.until(lambda: not upstream.open and not assembly.app.live, seconds=1)
+            await self.until(lambda: not upstream.open and not assembly.house.live, seconds=1)
 
         await self.in_every_mode(ask)
 

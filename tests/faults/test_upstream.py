@@ -209,7 +209,7 @@ class KeptConnectionTests(FaultTestCase):
         for _ in range(2):
             answer = await self.asked(assembly, request(speech, stream=stream))
             self.assertEqual(answer.status, 200, answer.body)
-            await self.until(lambda: not assembly.app.live)
+            await self.until(lambda: not assembly.house.live)
             if pause:
                 await deferLater(self.reactor, pause)
         return upstream

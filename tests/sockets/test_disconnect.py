@@ -15,7 +15,7 @@ class DisconnectTests(SocketTestCase):
 
     async def delay(self, speech: Speech, *, stream: bool) -> float:
         """Seconds from the server's seeing that its client is gone to the upstream's seeing the same."""
-        _, app, site = self.daemon()
+        house, _, site = self.daemon()
         port = self.listening(self.reactor.listenTCP(0, site, interface="127.0.0.1"))
         reader = await connectProtocol(TCP4ClientEndpoint(self.reactor, "127.0.0.1", port), Reader())
         reader.transport.write(request(speech, "sim/stall", stream=stream))
@@ -27,7 +27,7 @@ class DisconnectTests(SocketTestCase):
         gone = self.clock.seconds()
         await self.until(lambda: self.simulator.closed_early > before)
 
-        self.assertEqual((app.live, self.simulator.open_streams), (set(), 0))
+        self.assertEqual((house.live, self.simulator.open_streams), (set(), 0))
         return self.clock.seconds() - gone
 
     async def test_killed(self) -> None:

@@ -10,7 +10,6 @@ from attrs import frozen
 from twisted.internet.endpoints import SSL4ClientEndpoint, TCP4ClientEndpoint, connectProtocol
 from twisted.internet.ssl import CertificateOptions, PrivateCertificate
 
-from ccproxy.web.app import App
 from ccproxy.web.site import ProxySite
 from tests.faults.test_tls import self_signed
 from tests.sockets.house import Reader, SocketTestCase
@@ -24,7 +23,6 @@ _LONGEST = 0.05  # seconds
 class Line:
     """A daemon, and a connection to it that was upgraded."""
 
-    app: App
     site: ProxySite
     reader: Reader
 
@@ -47,7 +45,8 @@ class WebSocketTests(SocketTestCase):
     @asynccontextmanager
     async def line(self, *, tls: bool) -> AsyncIterator[Line]:
         """A new connection; whatever the client did, nothing is left of it afterwards."""
-        app, site = spoken(self.daemon().house)
+        house = self.daemon().house
+        _, site = spoken(house)
         if tls:
             options = PrivateCertificate.loadPEM(self_signed(_HOST)).options()
             port = self.listening(self.reactor.listenSSL(0, site, options, interface=_HOST))
@@ -55,7 +54,7 @@ class WebSocketTests(SocketTestCase):
         else:
             port = self.listening(self.reactor.listenTCP(0, site, interface=_HOST))
             connected = connectProtocol(TCP4ClientEndpoint(self.reactor, _HOST, port), Reader())
-        line = Line(app, site, await connected)
+        line = Line(site, await connected)
         line.send(head())
         await self.until(lambda: b"\r\n\r\n" in line.reader.data)
         yield line
@@ -63,7 +62,7 @@ class WebSocketTests(SocketTestCase):
             line.reader.transport.abortConnection()  # type: ignore[union-attr] # it was connected
         await self.until(lambda: not site.channels)
         await self.until(lambda: not self.simulator.open_streams)
-        self.assertEqual(app.live, set())
+        self.assertEqual(house.live, set())
 
     async def ended(self, line: Line, turns: int) -> None:
         """Wait until so many turns have ended."""

@@ -284,7 +284,7 @@ class HouseTestCase(Unmeasured):
     def _end(self, daemon: MemoryDaemon) -> None:
         daemon.end()
         self.assertEqual(
-            (daemon.simulator.open_streams, daemon.app.live, daemon.clock.getDelayedCalls()), (0, set(), [])
+            (daemon.simulator.open_streams, daemon.house.live, daemon.clock.getDelayedCalls()), (0, set(), [])
         )
 
     def asked(self, speech: Speech, model: str = "sim/text", **fields: object) -> Answer:

@@ -183,7 +183,7 @@ class BackgroundTests(ResponsesTestCase):
             self.house = self.daemon()
             client = self.streaming()
             self.house.wait(1, 0.2)
-            drain = Drain(self.house.app, self.house.site, self.house.house, 0.5, lambda: None)
+            drain = Drain(self.house.site, self.house.house, 0.5, lambda: None)
             drain.startService()
             stopped: Deferred[None] = drain.stopService()
             self.house.wait(5, 0.5)
@@ -244,7 +244,7 @@ class BackgroundTests(ResponsesTestCase):
             response = self.begun()
             states: list[str] = []
             self.patch(self.house.house.keeping, "close", partial(self.note_state, response["id"], states))
-            drain = Drain(self.house.app, self.house.site, self.house.house, grace, lambda: None)
+            drain = Drain(self.house.site, self.house.house, grace, lambda: None)
             drain.startService()
             stopped: Deferred[None] = drain.stopService()
             self.house.wait(30, 0.5)
@@ -306,7 +306,7 @@ class TwoProcessesTests(ResponsesTestCase):
         status = self.get(f"{self.name}/cancel", "POST").document["status"]
         self.wait(2)
 
-        self.assertEqual((status, self.makes.simulator.open_streams, self.makes.app.live), ("cancelled", 0, set()))
+        self.assertEqual((status, self.makes.simulator.open_streams, self.makes.house.live), ("cancelled", 0, set()))
         self.assertEqual(self.get(self.name).document["status"], "cancelled")
 
     def test_deleted_meanwhile(self) -> None:

@@ -23,7 +23,7 @@ class DrainTests(HouseTestCase):
 
     def stopping(self, daemon: MemoryDaemon, grace: float = 25) -> tuple[Drain, Deferred[None]]:
         """The service of a daemon, and the end of it."""
-        drain = Drain(daemon.app, daemon.site, daemon.house, grace, self.close)
+        drain = Drain(daemon.site, daemon.house, grace, self.close)
         drain.startService()
         stopped = drain.stopService()
         daemon.settle()
@@ -194,7 +194,7 @@ class DrainTests(HouseTestCase):
     def test_hurry_for_nothing(self) -> None:
         """Asked to hurry when there is nothing to wait for, it does nothing."""
         daemon = self.daemon()
-        drain = Drain(daemon.app, daemon.site, daemon.house, 25, self.close)
+        drain = Drain(daemon.site, daemon.house, 25, self.close)
         drain.hurry()
 
         done, stopped = self.stopping(daemon)
@@ -207,7 +207,7 @@ class DrainTests(HouseTestCase):
         """Asked to hurry before it is asked to stop, it gives no grace."""
         daemon = self.daemon()
         client = daemon.connect().post(CHAT, "sim/stall", stream=True)
-        drain = Drain(daemon.app, daemon.site, daemon.house, 25, self.close)
+        drain = Drain(daemon.site, daemon.house, 25, self.close)
         drain.startService()
 
         drain.hurry()

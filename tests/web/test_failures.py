@@ -197,4 +197,4 @@ class CutShortTests(HouseTestCase):
         for model in CUT_SHORT:
             daemon = self.daemon()
             run(daemon, MESSAGES, model, stream=True)
-            self.assertEqual((daemon.simulator.open_streams, len(daemon.app.live)), (0, 0), model)
+            self.assertEqual((daemon.simulator.open_streams, len(daemon.house.live)), (0, 0), model)

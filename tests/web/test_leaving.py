@@ -13,7 +13,7 @@ class LeavingTests(HouseTestCase):
         """After the client has left: nothing is written, nothing runs, and one line says so."""
         before = client.received
         client.leave()
-        self.assertEqual((daemon.simulator.open_streams, len(daemon.app.live)), (0, 0))
+        self.assertEqual((daemon.simulator.open_streams, len(daemon.house.live)), (0, 0))
         self.assertEqual(daemon.clock.getDelayedCalls(), [])
         self.assertEqual(client.received, before)
         self.assertEqual([line.split(" -> ")[1].split(" in ")[0] for line in daemon.lines], ["499 cancelled"])

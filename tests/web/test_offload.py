@@ -146,7 +146,7 @@ class ExchangeTests(HouseTestCase):
         reactor.turn()
         daemon.settle()
 
-        self.assertEqual((daemon.tries, daemon.app.live, len(daemon.lines)), (0, set(), 1))
+        self.assertEqual((daemon.tries, daemon.house.live, len(daemon.lines)), (0, set(), 1))
         self.assertIn(" -> 499 cancelled ", daemon.lines[0])
 
     def test_counted(self) -> None:

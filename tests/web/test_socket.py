@@ -166,7 +166,7 @@ class MessageTests(DialogueTestCase):
         """What is sent while an answer is under way has its turn after it."""
         daemon = self.daemon()
         caller = self.asked_over(daemon, "sim/slow").turn("sim/text").say({"type": "nonsense"})
-        before = (daemon.tries, len(daemon.app.live))
+        before = (daemon.tries, len(daemon.house.live))
 
         daemon.wait(3, 0.2)
 
@@ -359,7 +359,7 @@ class LeavingTests(DialogueTestCase):
 
     def assertNothingLeft(self, daemon: SpokenDaemon) -> None:  # noqa: N802 - as trial's own
         """Nothing runs any more, and the upstream was hung up on."""
-        self.assertEqual((daemon.simulator.open_streams, daemon.app.live, daemon.site.channels), (0, set(), set()))
+        self.assertEqual((daemon.simulator.open_streams, daemon.house.live, daemon.site.channels), (0, set(), set()))
         self.assertEqual(daemon.clock.getDelayedCalls(), [])
 
     def test_cut(self) -> None:
@@ -490,7 +490,7 @@ class LimitTests(DialogueTestCase):
 
         self.assertEqual(caller.frames[-1].code, 1002)
         daemon.wait(5, 0.5)
-        self.assertEqual((daemon.tries, daemon.simulator.open_streams, daemon.app.live), (1, 0, set()))
+        self.assertEqual((daemon.tries, daemon.simulator.open_streams, daemon.house.live), (1, 0, set()))
 
     def test_late_while_held(self) -> None:
         """A message is not late while we do not read it, because its client does not read us."""
@@ -607,7 +607,7 @@ class DrainTests(DialogueTestCase):
 
     def stopping(self, daemon: SpokenDaemon, grace: float = 25) -> Deferred[None]:
         """The end of the service."""
-        drain = Drain(daemon.app, daemon.site, daemon.house, grace, lambda: None)
+        drain = Drain(daemon.site, daemon.house, grace, lambda: None)
         drain.startService()
         stopped = drain.stopService()
         daemon.settle()
