@@ -8,7 +8,7 @@ conveniences take a sixth of the time of a short request.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import NoReturn, TypeAlias, TypeVar
 
@@ -180,15 +180,17 @@ def _fields(request: HTTPRequest) -> Headers:
 async def _read(response: IResponse, limit: int) -> Reply:
     body = _ShortBody(limit)
     response.deliverBody(body)
-    return Reply(response.code, lowered(response.headers), await body.done)
+    fields = ((name, value) for name, values in response.headers.getAllRawHeaders() for value in values)
+    return Reply(response.code, lowered(fields), await body.done)
 
 
-def lowered(headers: Headers) -> dict[str, str]:
-    """Headers by lower-cased name; a header that came twice has its values joined."""
-    return {
-        name.decode("latin-1").lower(): ", ".join(value.decode("latin-1") for value in values)
-        for name, values in headers.getAllRawHeaders()
-    }
+def lowered(fields: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """The fields of a head by lower-cased name; one that came twice has its values joined."""
+    found: dict[str, str] = {}
+    for name, value in fields:
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        found[key] = f"{found[key]}, {text}" if key in found else text
+    return found
 
 
 class _ShortBody(Protocol):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from io import BytesIO
 
 from attrs import frozen
-from twisted.web.server import Request
 from typing_extensions import override
 
 from ccproxy import fields
@@ -105,19 +104,18 @@ class Body:
         return fields.body(self.plain())
 
 
-def body_of(request: Request) -> Body:
+def body_of(content: BoundedBody | None, codings: str) -> Body:
     """The whole body of a request.
+
+    Args:
+        content: What came; None when it was handed out before.
+        codings: The codings on it.
 
     Raises:
         ProxyError: It is beyond the limit as it came.
     """
-    content = request.content
-    if not isinstance(content, BoundedBody):
-        return Body(content.read() if content is not None else b"", _codings(request), 0)
+    if content is None:
+        return Body(b"", codings, 0)
     if content.too_large:
         raise ProxyError(Kind.TOO_LARGE, "The request body is larger than the limit of the proxy (maxBodyBytes).")
-    return Body(content.take(), _codings(request), content.limit)
-
-
-def _codings(request: Request) -> str:
-    return b",".join(request.requestHeaders.getRawHeaders(b"content-encoding", [])).decode("latin-1")
+    return Body(content.take(), codings, content.limit)

@@ -1,8 +1,9 @@
 """This module is one connection of a client, from its first byte to its last: slow clients, and those whose HTTP is not clean.
 
 twisted.web has no limit on the time of a header or on a body, answers ``100 Continue`` to any size (trap P28), and answers what it cannot
-read with a bare 400, or not at all. The hooks used are public methods of `HTTPChannel`, with one exception,
-``_respondToBadRequestAndDisconnect``, which is what it calls when it cannot read something.
+read with a bare 400, or not at all. Heads are read here, by `ccproxy.web.head`; bodies, the order of requests and the way of responses are
+left to `HTTPChannel`. The hooks used are public methods of it, with one exception, ``_respondToBadRequestAndDisconnect``, which is what it
+calls when it cannot read something.
 """
 
 from __future__ import annotations
@@ -14,22 +15,26 @@ from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
-from twisted.web.server import Request
+from twisted.web.http_headers import Headers
 from typing_extensions import override
 
-from ccproxy.errors import Kind, ProxyError
+from ccproxy.errors import ProxyError
 from ccproxy.net.cork import CORK
+from ccproxy.web.head import Head, HeadReader
 from ccproxy.web.phase import Limit, Phase
-from ccproxy.web.refusing import header_too_large, path_in, too_large, whole_refusal
+from ccproxy.web.preamble import response_head
+from ccproxy.web.refusing import malformed, path_in, too_large, too_late, whole_refusal
 
 if TYPE_CHECKING:
+    from ccproxy.web.request import ProxyRequest
     from ccproxy.web.site import ProxySite
 
 _LEAST_BODY_PROGRESS = 1024  # bytes that a body must bring in each period
 _LINGER_SECONDS = 2.0  # for a client that still sends to see that it was refused; a close would reset the connection
 _FRESH_SECONDS = 1.0  # in which the first request of a connection may be on its way
 _NO_LIMIT = 2**31
-_LONGEST_FIRST_LINE = 16384
+_NO_READER = HeadReader(0, 0)
+_INVITATION = b"HTTP/1.1 100 Continue\r\n\r\n"
 _EARLY = 16384  # bytes of a request that are kept before it may begin; of more the rest is left to the system
 
 
@@ -42,25 +47,23 @@ class ProxyChannel(HTTPChannel):
 
     # Together with Twisted's there would be more than 30, and a dictionary of five times the size for each connection.
     __slots__ = (
-        "_connected_at", "_early", "_first_line", "_full_since", "_header_count", "_header_size", "_host", "_limit", "_objection",
-        "_patience", "_progress", "phase",
+        "_connected_at", "_early", "_full_since", "_host", "_limit", "_line", "_objection", "_patience", "_progress", "_reader", "phase",
     )  # fmt: skip
 
     site: ProxySite
-    # Ours are told apart from what is malformed, and are hit first.
-    maxHeaders = totalHeadersSize = _NO_LIMIT  # noqa: N815 - Twisted's names
+    maxHeaders = totalHeadersSize = _NO_LIMIT  # noqa: N815 - Twisted's names; ours are told apart from what is malformed
 
     def __init__(self) -> None:
         super().__init__()
         self.phase = Phase.IDLE
         self._connected_at = 0.0
-        self._first_line = b""
+        self._line = b""
+        self._reader = _NO_READER
         self._objection: ProxyError | None = None
         self._limit = Limit(self)
         self._early: list[bytes] = []
         self._host: IAddress | None = None
         self._progress = 0
-        self._header_count = self._header_size = 0
         self._full_since: float | None = None
 
     # The transport and the parser call
@@ -68,8 +71,6 @@ class ProxyChannel(HTTPChannel):
     @override
     def connectionMade(self) -> None:
         """The client connected."""
-        config = self.site.config
-        self.MAX_LENGTH = config.max_header_bytes or _NO_LIMIT
         super().connectionMade()
         CORK.watch(self.transport)
         self._connected_at = self.site.clock.seconds()
@@ -77,81 +78,30 @@ class ProxyChannel(HTTPChannel):
 
     @override
     def dataReceived(self, data: bytes) -> None:
-        """The client sent something; the first of it begins a header. What that makes us say, to whomever, goes out at once."""
+        """The client sent something; what that makes us say, to whomever, goes out at once."""
         if self.phase is Phase.CLOSING:
             return
-        begins = self.phase is Phase.IDLE and data.strip(b"\r\n")  # some clients send an empty line after a body
-        if self.phase is Phase.WAITING or (begins and not self.site.turnstile.lets_in()):
+        if self.phase is Phase.IDLE and not self._early and not (data := data.lstrip(b"\r\n")):
+            self.resetTimeout()  # some clients send an empty line after a body
+            return
+        if self.paused:
+            self._early.append(data)
+        elif self.phase is Phase.WAITING or (self.phase is Phase.IDLE and not self.site.turnstile.lets_in()):
             self._wait(data)
         else:
-            self._read(data, begins=bool(begins))
+            self._read(data)
 
     @override
-    def lineReceived(self, line: bytes) -> None:
-        """One line of a header came."""
-        if self.phase is Phase.CLOSING:
-            return
-        if self.phase is Phase.IDLE and line:
-            self._begin()
-        if not self._first_line:
-            self._first_line = line[:_LONGEST_FIRST_LINE]
-        elif line[:1] in (b" ", b"\t"):  # https://www.rfc-editor.org/rfc/rfc9112#section-5.2
-            self._respondToBadRequestAndDisconnect()
-            return
-        self._header_count += 1
-        self._header_size += len(line) + 2
-        config = self.site.config
-        if config.max_header_bytes and self._header_size > config.max_header_bytes:
-            self._refuse(header_too_large("maxHeaderBytes"))
-        elif config.max_headers and self._header_count > config.max_headers + 2:  # with the first line and the last
-            self._refuse(header_too_large("maxHeaders"))
-        else:
-            super().lineReceived(line)
+    def setLineMode(self, extra: bytes = b"") -> None:
+        """Another request may begin; this much of it came already."""
+        if extra:
+            self.dataReceived(extra)
 
     @override
-    def lineLengthExceeded(self, line: bytes) -> None:
-        """A line of a header is longer than a whole header may be."""
-        self._first_line = self._first_line or line[:_LONGEST_FIRST_LINE]
-        self._refuse(header_too_large("maxHeaderBytes"))
-
-    @override
-    def headerReceived(self, line: bytes) -> bool:
-        """One field of a header is whole."""
-        name, _, value = line.partition(b":")
-        if name.lower() == b"transfer-encoding" and (
-            value.strip(b" \t").lower() != b"chunked" or self._first_line.endswith(b"HTTP/1.0")
-        ):  # https://www.rfc-editor.org/rfc/rfc9112#section-6.1
-            self._respondToBadRequestAndDisconnect()
-            return False
-        try:
-            return bool(super().headerReceived(line))
-        except ValueError:  # a length of thousands of digits, which Python does not read
-            self._respondToBadRequestAndDisconnect()
-            return False
-
-    @override
-    def allHeadersReceived(self) -> None:
-        """The header is whole. A body that is too large is not invited."""
-        if self.phase is Phase.CLOSING:
-            return
-        request, limit = self.requests[-1], self.site.config.max_body_bytes
-        self._objection = self.site.objection(request.plain_headers) if self.length != 0 else None
-        if limit and self.length is not None and self.length > limit:
-            self._refuse(self._objection or too_large())
-            return
-        super().allHeadersReceived()
-        if self._objection is not None:
-            request.content.refuse()  # it will be a 401, whatever the body says
-        self._progress = 0
-        self._enter(Phase.BODY, self.site.config.client_body_timeout, self._body_late)
-
-    @override
-    def checkPersistence(self, request: Request, version: bytes) -> bool:
-        """Whether another request may follow on this connection: not while the daemon drains."""
-        if self.site.draining:
-            request.responseHeaders.setRawHeaders(b"Connection", [b"close"])
-            return False
-        return bool(super().checkPersistence(request, version))
+    def clearLineBuffer(self) -> bytes:
+        """Forget what came and belongs to no request yet, and hand it out."""
+        unread, self._reader = self._reader.rest, _NO_READER
+        return unread
 
     @override
     def allContentReceived(self) -> None:
@@ -162,7 +112,13 @@ class ProxyChannel(HTTPChannel):
         super().allContentReceived()
 
     @override
-    def requestDone(self, request: Request) -> None:
+    def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Headers) -> None:
+        """The head of a response: what every response carries, and its own."""
+        first = b"%b %b %b" % (version, code, reason)
+        self.transport.write(response_head(first, headers, self.site.clock.seconds()))  # type: ignore[union-attr] # a connected transport
+
+    @override
+    def requestDone(self, request: ProxyRequest) -> None:
         """The response is whole."""
         self._enter(Phase.IDLE if self.persistent else Phase.CLOSING)
         if self._full_since is not None:
@@ -194,7 +150,8 @@ class ProxyChannel(HTTPChannel):
         super().resumeProducing()
         if self.paused:
             self.paused = False
-            self.dataReceived(b"")
+            early, self._early = b"".join(self._early), []
+            self.setLineMode(early)
 
     @override
     def getHost(self) -> IAddress:
@@ -214,7 +171,7 @@ class ProxyChannel(HTTPChannel):
 
     @override
     def _respondToBadRequestAndDisconnect(self) -> None:
-        self._refuse(ProxyError(Kind.INVALID_REQUEST, "The request is not HTTP/1.1 that can be read without doubt."))
+        self._refuse(malformed())
 
     # The daemon calls
 
@@ -231,7 +188,7 @@ class ProxyChannel(HTTPChannel):
             case Phase.BODY | Phase.SERVING:
                 self.persistent = False
             case Phase.WAITING | Phase.HEADER:
-                pass  # `checkPersistence` will say so; Twisted drops the first line of a request on a connection that is to be closed
+                pass  # `_expect` will say so
 
     # The phases
 
@@ -253,32 +210,73 @@ class ProxyChannel(HTTPChannel):
         early, self._early = b"".join(self._early), []
         if len(early) > _EARLY and self._full_since is None and not self.paused:
             self.transport.resumeProducing()  # type: ignore[union-attr] # a connected transport
-        self._read(early, begins=True)
+        self._read(early)
 
-    def _read(self, data: bytes, *, begins: bool) -> None:
+    def _read(self, data: bytes) -> None:
         with CORK, self._limit:
-            if begins:
-                self._begin()
-            super().dataReceived(data)
-            if self.phase is Phase.BODY and self.requests[-1].content.overflown:
-                self._refuse(self._objection or too_large())
+            self.resetTimeout()
+            if self.phase is Phase.IDLE:
+                config = self.site.config
+                self._reader = HeadReader(config.max_header_bytes, config.max_headers)
+                self._enter(Phase.HEADER, config.client_header_timeout, lambda: self._refuse(too_late("header")))
+            self._take(data)
 
-    def _begin(self) -> None:
-        self._first_line = b""
-        self._header_count = self._header_size = 0
-        self._enter(Phase.HEADER, self.site.config.client_header_timeout, self._header_late)
+    def _take(self, data: bytes) -> None:
+        """The next bytes, of a head or of what follows it."""
+        if self.phase is Phase.HEADER:
+            self._gather(data)
+            return
+        self.rawDataReceived(data)
+        if self.phase is Phase.BODY and self.requests[-1].content.overflown:
+            self._refuse(self._objection or too_large())
+
+    def _gather(self, data: bytes) -> None:
+        """The next bytes of a head, and perhaps its end."""
+        reader = self._reader
+        try:
+            head = reader.feed(data)
+        except ProxyError as error:
+            self._line = reader.line
+            self._refuse(error)
+            return
+        self._line = reader.line
+        if head is None:
+            return
+        self.lineReceived(reader.line)  # makes the request
+        if self.phase is Phase.HEADER and (head.framing is None or self.headerReceived(head.framing)):
+            self._expect(head, self.requests[-1])
+        unread = self.clearLineBuffer()
+        if unread:
+            (self._take if self.phase is Phase.BODY else self.dataReceived)(unread)
+
+    def _expect(self, head: Head, request: ProxyRequest) -> None:
+        """A request begins; now comes its body. One that is too large is not invited."""
+        request.head = head
+        self._objection = self.site.objection(head.plain) if self.length != 0 else None
+        if 0 < self.site.config.max_body_bytes < (self.length or 0):
+            self._refuse(self._objection or too_large())
+            return
+        self.persistent = head.persists and not self.site.draining
+        if head.is_modern and not self.persistent:
+            request.setHeader("Connection", "close")
+        request.gotLength(self.length)
+        if head.awaits_invitation:
+            self.transport.write(_INVITATION)  # type: ignore[union-attr] # a connected transport
+        if self._objection is not None:
+            self.requests[-1].content.refuse()  # it will be a 401, whatever the body says
+        self._progress = 0
+        self._enter(Phase.BODY, self.site.config.client_body_timeout, self._body_late)
+        if self.length == 0:
+            self.allContentReceived()
 
     def _enter(self, phase: Phase, seconds: float = 0, late: Callable[[], None] | None = None) -> None:
         self.phase = phase
         self._limit.set(seconds, late)
 
-    def _header_late(self) -> None:
-        self._refuse(ProxyError(Kind.CLIENT_TIMEOUT, "The header of the request did not come in time."))
-
     def _body_late(self) -> None:
         received = self.requests[-1].content.received
         if received - self._progress < _LEAST_BODY_PROGRESS:
-            self._refuse(ProxyError(Kind.CLIENT_TIMEOUT, "The body of the request did not come in time."))
+            self._refuse(too_late("body"))
             return
         self._progress = received
         self._enter(Phase.BODY, self.site.config.client_body_timeout, self._body_late)
@@ -288,9 +286,10 @@ class ProxyChannel(HTTPChannel):
         if self.phase is Phase.CLOSING:
             return
         assert self.transport is not None  # noqa: S101 - a deadline does not outlive its connection
-        self.transport.write(whole_refusal(error, self.site.refusal(path_in(self._first_line), error)))
+        body = self.site.refusal(path_in(self._line), error)
+        self.transport.write(whole_refusal(error, body, self.site.clock.seconds()))
         self.persistent = False
-        self.clearLineBuffer()
+        self._reader = _NO_READER
         self.setTimeout(None)
         self._enter(Phase.CLOSING, _LINGER_SECONDS, self._close)
 

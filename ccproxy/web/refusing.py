@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
+from twisted.web.http_headers import Headers
+
 from ccproxy.errors import Kind, ProxyError
+from ccproxy.web.preamble import response_head
 
 
-def whole_refusal(error: ProxyError, body: bytes) -> bytes:
+def whole_refusal(error: ProxyError, body: bytes, now: float) -> bytes:
     """A whole response, head and body, after which the connection closes.
 
     Args:
         error: Why.
         body: The same in JSON.
+        now: The time, Unix seconds.
     """
-    head = f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}\r\nConnection: close\r\n"
-    head += f"Access-Control-Allow-Origin: *\r\nX-Should-Retry: {str(error.retryable).lower()}\r\n"
-    head += f"Retry-After: {error.retry_after}\r\n" if error.retry_after is not None else ""
-    head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    return head.encode() + body
+    headers = Headers({"Connection": ["close"], "X-Should-Retry": [str(error.retryable).lower()]})
+    if error.retry_after is not None:
+        headers.setRawHeaders("Retry-After", [str(error.retry_after)])
+    headers.setRawHeaders("Content-Type", ["application/json"])
+    headers.setRawHeaders("Content-Length", [str(len(body))])
+    return response_head(f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}".encode(), headers, now) + body
 
 
 def path_in(line: bytes) -> str:
@@ -37,3 +42,13 @@ def header_too_large(limit: str) -> ProxyError:
     return ProxyError(
         Kind.HEADER_TOO_LARGE, f"The header of the request is larger than the limit of the proxy ({limit})."
     )
+
+
+def too_late(part: str) -> ProxyError:
+    """The error for a request of which a part did not come in time."""
+    return ProxyError(Kind.CLIENT_TIMEOUT, f"The {part} of the request did not come in time.")
+
+
+def malformed() -> ProxyError:
+    """The error for a head, or a chunked body, that can be read in more than one way, or in none."""
+    return ProxyError(Kind.INVALID_REQUEST, "The request is not HTTP/1.1 that can be read without doubt.")

@@ -3,33 +3,34 @@
 from __future__ import annotations
 
 import re
-from functools import cached_property
+from collections.abc import Mapping
 from urllib.parse import unquote_to_bytes
 
 from twisted.python.failure import Failure
+from twisted.web.http import parse_qs
 from twisted.web.http_headers import Headers
-from twisted.web.resource import IResource
 from twisted.web.server import Request
 from typing_extensions import override
 
 from ccproxy.errors import Kind, ProxyError
-from ccproxy.net.client import lowered
 from ccproxy.web.body import Body, body_of
+from ccproxy.web.head import Head
 
 _ALLOWED_HEADERS = ("Authorization", "Content-Type", "x-api-key", "anthropic-version", "anthropic-beta")
-_HOST = re.compile(rb"[0-9A-Za-z._~%!$&'()*+,;=:\[\]-]*")
+_HOST = re.compile(r"[0-9A-Za-z._~%!$&'()*+,;=:\[\]-]*")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}", re.ASCII)
 
 
 class ProxyRequest(Request):
     """A request whose response can be read from any web page, and says nothing about the server that it need not."""
 
+    head = Head()
     _left = False
 
-    @cached_property
-    def plain_headers(self) -> dict[str, str]:
-        """The header by lower-cased names, once it is whole."""
-        return lowered(self.requestHeaders)
+    @property
+    def plain_headers(self) -> Mapping[str, str]:
+        """The fields of the head by lower-cased names."""
+        return self.head.plain
 
     @property
     def is_over(self) -> bool:
@@ -48,7 +49,7 @@ class ProxyRequest(Request):
         Raises:
             ProxyError: It is beyond the limit as it came.
         """
-        return body_of(self)
+        return body_of(self.content, self.plain_headers.get("content-encoding", ""))
 
     def abort(self) -> None:
         """Drop the connection, and what was not sent."""
@@ -62,33 +63,46 @@ class ProxyRequest(Request):
 
     def forget(self) -> None:
         """Free what the client said, once it is read, and the head of the response, once it went out; the request itself lives on."""
-        self.requestHeaders = Headers()
+        self.head = ProxyRequest.head
         self.content = None
-        vars(self).pop("plain_headers", None)
         if self.startedWriting:
             self.responseHeaders = Headers()
 
     @override
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        """The request is whole. Its body is JSON and no form, so that nothing has to be found out about it here."""
+        self.method, self.uri, self.clientproto = command, path, version
+        self.path, _, query = path.partition(b"?")
+        self.args = parse_qs(query, True) if query else {}
+        self.process()
+
+    @override
     def process(self) -> None:
-        """Set what every response carries, and answer what no route can."""
-        self.setHeader("Access-Control-Allow-Origin", "*")
-        self.setHeader("Access-Control-Expose-Headers", "*")
+        """Have it answered, or answer what no route can."""
         if self.method == b"OPTIONS":
             self._preflight()
         elif not _is_text(self.path):
             self._refuse("The path of the request is not valid UTF-8.")
+        elif self.path == b"*":
+            self._refuse("There is nothing at * but OPTIONS.")
         elif not self._has_host():
             self.setHeader("Connection", "close")
             self.channel.persistent = False  # https://www.rfc-editor.org/rfc/rfc9112#section-3.2
             self._refuse("The request needs one Host header that names a host.")
         else:
-            super().process()
+            self.site = self.channel.site  # type: ignore[attr-defined] # our site is the only one that makes channels
+            try:
+                self.render(self.site.resource)
+            except Exception:
+                self.processingFailed(Failure())
 
-    @override
-    def render(self, resrc: IResource) -> None:
-        """Say who answers; `Request.process` has just said that it is Twisted."""
-        self.setHeader("Server", "ccproxy")
-        super().render(resrc)
+    def locate(self) -> None:
+        """Set what twisted.web sets before it looks for a resource, and most routes do not need."""
+        self.prepath = []
+        self.postpath = [unquote_to_bytes(part) for part in self.path[1:].split(b"/")]
+        self.requestHeaders = Headers()
+        for name, value in self.head.fields:
+            self.requestHeaders.addRawHeader(name, value)
 
     @override
     def getRequestHostname(self) -> bytes:
@@ -96,7 +110,7 @@ class ProxyRequest(Request):
         return b"ccproxy"
 
     def _preflight(self) -> None:
-        asked = (self.getHeader(b"access-control-request-headers") or b"").decode("latin-1")
+        asked = self.plain_headers.get("access-control-request-headers", "")
         names = [name.strip() for name in asked.split(",")]
         allowed = dict.fromkeys((*_ALLOWED_HEADERS, *(name for name in names if _HEADER_NAME.fullmatch(name))))
         self.setResponseCode(204)
@@ -106,8 +120,8 @@ class ProxyRequest(Request):
         self.finish()
 
     def _has_host(self) -> bool:
-        hosts = self.requestHeaders.getRawHeaders(b"Host", [])
-        return all(map(_HOST.fullmatch, hosts)) and (len(hosts) == 1 or (not hosts and self.clientproto == b"HTTP/1.0"))
+        host = self.plain_headers.get("host")  # two would have a space between them
+        return not self.head.is_modern if host is None else _HOST.fullmatch(host) is not None
 
     def _refuse(self, message: str) -> None:
         self.setResponseCode(400)

@@ -49,6 +49,7 @@ class Routes(KleinResource):
         """Have a request answered."""
         handler = self._short.get((request.method, request.path))
         if handler is None:
+            request.locate()
             return super().render(request)
         handled = handler(request)
         request.notifyFinish().addErrback(lambda left: handled.cancel())

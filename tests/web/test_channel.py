@@ -42,6 +42,8 @@ DOUBTFUL = {
     "a line feed inside a field": head(b"x: 1\nhost: b"),
     "a carriage return inside a field": head(b"x: 1\rhost: b"),
     "a nul inside a field": head(b"x: 1\x002"),
+    "a control character inside a key": head("x-api-key: user_\x7f"),
+    "a length beyond all computers": head("content-length: 99999999999999999999"),
     "no version": b"POST /v1/chat/completions\r\nhost: a\r\n\r\n",
     "another version": b"POST /v1/chat/completions HTTP/2.0\r\nhost: a\r\n\r\n",
     "spaces in the path": b"POST /v1/chat completions HTTP/1.1\r\nhost: a\r\n\r\n",

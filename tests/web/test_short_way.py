@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from klein.resource import KleinResource
 from twisted.internet.defer import CancelledError
 from twisted.logger import formatEvent
 
+from ccproxy.web.routes import Routes
 from ccproxy.web.upgrade import can_upgrade
 from tests.web.house import CHAT, KEY, MESSAGES, SPEECHES, Client, HouseTestCase, MemoryDaemon
 
@@ -38,7 +38,7 @@ class ShortWayTests(HouseTestCase):
         for short in (True, False):
             daemon = self.daemon()
             if not short:
-                daemon.site.resource = KleinResource(daemon.app.klein)
+                daemon.site.resource = Routes(daemon.app.klein, {}, daemon.app._failed)
             daemon.house.token = lambda size: "ab" * size
             client = talk(daemon)
             daemon.wait(3)
