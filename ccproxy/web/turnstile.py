@@ -34,9 +34,7 @@ class Turnstile:
         """Whether one more may begin now; who may not has to wait."""
         if self._passed >= _MOST:
             return False
-        if not self._passed:
-            self._clock.callLater(0, self._turn)
-        self._passed += 1
+        self._pass(self._passed + 1)
         return True
 
     def wait(self, begin: Callable[[], None], give_up: Callable[[], object]) -> None:
@@ -45,12 +43,16 @@ class Turnstile:
 
     def _turn(self) -> None:
         """The next turn begins."""
-        self._passed = min(_MOST, len(self._waiting))
-        if self._passed:
-            self._clock.callLater(0, self._turn)
+        self._pass(min(_MOST, len(self._waiting)))
         for begin, give_up in [self._waiting.popleft() for _ in range(self._passed)]:
             try:
                 begin()
             except Exception:
                 self._log.failure("A bug at the beginning of a request")
                 give_up()
+
+    def _pass(self, passed: int) -> None:
+        """So many have passed. Turns are told apart only when they are all that may: one request after the other needs none."""
+        self._passed = passed
+        if passed == _MOST:
+            self._clock.callLater(0, self._turn)
