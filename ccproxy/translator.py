@@ -167,7 +167,7 @@ class _Grammar:
             return Failed(ProxyError(Kind.UPSTREAM, "The upstream finished without any output."), finished.usage)
         if reason in (FinishReason.STOP, FinishReason.TOOL_CALLS):
             reason = FinishReason.TOOL_CALLS if self._called else FinishReason.STOP
-        return evolve(finished, reason=reason)
+        return finished if reason is finished.reason else evolve(finished, reason=reason)
 
 
 def _cut_call(reason: FinishReason) -> ProxyError:

@@ -18,7 +18,7 @@ from typing_extensions import override
 from ccproxy.config import Config
 from ccproxy.dialects import DIALECTS
 from ccproxy.net.agent import UpstreamAgent
-from ccproxy.net.client import BytesProducer
+from ccproxy.net.body import BytesProducer
 from ccproxy.service import assemble
 from ccproxy.translator import Translator
 from ccproxy.upstreams.commandcode.records import Records

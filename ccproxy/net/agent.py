@@ -7,6 +7,7 @@ failed at once on a reused connection, before a byte of its answer, is sent once
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, TypeAlias
 
@@ -21,6 +22,8 @@ from twisted.web.iweb import IAgent, IBodyProducer, IResponse
 from typing_extensions import override
 from zope.interface import implementer
 
+from ccproxy.codecs import HTTPRequest
+from ccproxy.net.body import BytesProducer
 from ccproxy.net.connection import Connection
 from ccproxy.net.dial import Dialer, watch
 from ccproxy.net.idle import KEPT_CONNECTIONS, KEPT_SECONDS, may_be_repeated
@@ -35,8 +38,8 @@ class _Place:
 
     uri: URI
     key: _Key
-    target: bytes
-    host: bytes
+    target: str
+    host: str
 
 
 @lru_cache(64)
@@ -44,7 +47,12 @@ def _place(uri: bytes) -> _Place:
     if not _VISIBLE.fullmatch(uri):
         raise ValueError("the address of a request holds what no address may")
     parsed = URI.fromBytes(uri)
-    return _Place(parsed, (parsed.scheme, parsed.host, parsed.port), parsed.originForm, parsed.netloc)
+    return _Place(
+        parsed,
+        (parsed.scheme, parsed.host, parsed.port),
+        parsed.originForm.decode("ascii"),
+        parsed.netloc.decode("ascii"),
+    )
 
 
 @implementer(IAgent)
@@ -71,19 +79,28 @@ class UpstreamAgent:
         self, method: bytes, uri: bytes, headers: Headers | None = None, bodyProducer: IBodyProducer | None = None
     ) -> Deferred[IResponse]:
         """Send a request; ``bodyProducer`` may be started twice."""
+        given = headers.getAllRawHeaders() if headers is not None else ()
+        fields = ((name.decode("latin-1"), value.decode("latin-1")) for name, values in given for value in values)
         place = _place(uri)
-        head = _head(method, place, headers, bodyProducer)
+        return self._send(place, _head(method.decode("latin-1"), place, fields, bodyProducer), bodyProducer)
+
+    def ask(self, request: HTTPRequest) -> Deferred[IResponse]:
+        """The same for a request value, of which no `Headers` need be made."""
+        place, body = _place(request.url.encode()), BytesProducer(request.body)
+        return self._send(place, _head(request.method, place, request.headers, body), body)
+
+    def _send(self, place: _Place, head: bytes, body: IBodyProducer | None) -> Deferred[IResponse]:
         connection = self._take(place.key)
         if connection is None:
-            return self._dial(place, head, bodyProducer)
+            return self._dial(place, head, body)
         sent_at = self._clock.seconds()
 
         def failed(failure: Failure) -> Deferred[IResponse]:
             if may_be_repeated(failure, self._clock.seconds() - sent_at):
-                return self._dial(place, head, bodyProducer)
+                return self._dial(place, head, body)
             return fail(failure)
 
-        return connection.ask(head, bodyProducer).addErrback(failed)
+        return connection.ask(head, body).addErrback(failed)
 
     def close(self) -> Deferred[None]:
         """Close the connections that serve nothing now; fires when they are closed."""
@@ -178,13 +195,19 @@ class _Making(Factory):
         self._agent.forget(self._key, connection)
 
 
-def _head(method: bytes, place: _Place, headers: Headers | None, body: IBodyProducer | None) -> bytes:
-    """The head of a request; `Headers` has taken line breaks out of its values."""
-    lines = [b"%b %b HTTP/1.1\r\nHost: %b\r\n" % (method, place.target, place.host)]
-    for name, values in headers.getAllRawHeaders() if headers is not None else ():
-        lines += [b"%b: %b\r\n" % (name, value) for value in values]
+def _head(method: str, place: _Place, fields: Iterable[tuple[str, str]], body: IBodyProducer | None) -> bytes:
+    """The head of a request.
+
+    Raises:
+        ValueError: There is a line break where it would begin another field, or another request.
+    """
+    lines = [f"{method} {place.target} HTTP/1.1", f"Host: {place.host}"]
+    lines += [f"{name}: {value}" for name, value in fields]
     if body is not None:
-        lines.append(b"Content-Length: %d\r\n" % body.length)  # ours know theirs
-    elif method == b"POST":
-        lines.append(b"Content-Length: 0\r\n")
-    return b"".join((*lines, b"\r\n"))
+        lines.append(f"Content-Length: {body.length}")  # ours know theirs
+    elif method == "POST":
+        lines.append("Content-Length: 0")
+    head = "\r\n".join((*lines, "", ""))
+    if head.count("\n") != len(lines) + 1 or head.count("\r") != len(lines) + 1:
+        raise ValueError("a field of a request holds a line break")
+    return head.encode("latin-1")

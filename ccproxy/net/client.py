@@ -15,10 +15,10 @@ from typing import NoReturn, TypeAlias, TypeVar
 from attrs import frozen
 from OpenSSL import SSL
 from treq.client import HTTPClient
-from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectError, ConnectionDone, ConnectionLost, DNSLookupError
 from twisted.internet.error import TimeoutError as ConnectTimeoutError
-from twisted.internet.interfaces import IConsumer, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.ssl import VerificationError
 from twisted.python.failure import Failure
@@ -28,12 +28,12 @@ from twisted.web.client import (
     ResponseNeverReceived,
 )
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import IAgent, IBodyProducer, IResponse
+from twisted.web.iweb import IAgent, IResponse
 from typing_extensions import override
-from zope.interface import implementer
 
 from ccproxy.codecs import HTTPRequest
 from ccproxy.errors import Kind, ProxyError
+from ccproxy.net.body import BytesProducer
 from ccproxy.net.certificates import CertificateError
 from ccproxy.net.identity import IdentityAgent
 from ccproxy.net.idle import HeadTooLargeError
@@ -51,29 +51,6 @@ class Reply:
     status: int
     headers: Mapping[str, str]
     body: bytes
-
-
-@implementer(IBodyProducer)
-class BytesProducer:
-    """A request body that is in memory already, and can be sent again."""
-
-    def __init__(self, body: bytes) -> None:
-        self.length = len(body)
-        self._body = body
-
-    def startProducing(self, consumer: IConsumer) -> Deferred[None]:
-        """Write it, whole."""
-        consumer.write(self._body)
-        return succeed(None)
-
-    def pauseProducing(self) -> None:
-        """There is nothing left to pause."""
-
-    def resumeProducing(self) -> None:
-        """There is nothing left to resume."""
-
-    def stopProducing(self) -> None:
-        """There is nothing left to stop."""
 
 
 class UpstreamClient:
@@ -105,10 +82,7 @@ class UpstreamClient:
             ProxyError: There is no 200, and why; `ProxyError.replayable` when nothing can have been generated.
         """
         began = self._clock.seconds()
-        sent = self._agent.request(
-            request.method.encode(), request.url.encode(), _fields(request), BytesProducer(request.body)
-        )
-        response = await self._limited(_answered(sent), began, seconds)
+        response = await _answered(self._agent.ask(request), self._clock, seconds)
         if response.code == 200:
             return response
         reply = await self._limited(Deferred.fromCoroutine(_read(response, _REFUSAL_LIMIT)), began, seconds)
@@ -138,14 +112,14 @@ class UpstreamClient:
             unbuffered=True,
             reactor=self._clock,  # type: ignore[arg-type] # treq uses it for its own timeout only
         )
-        response = await _answered(sent)
+        response = await _answered(sent, self._clock)
         return await _read(response, limit)
 
     def _limited(self, waited: Deferred[_T], began: float, seconds: float) -> Deferred[_T]:
         """The same, which fails and is cancelled ``seconds`` after ``began``; 0 for never."""
 
         def late(result: object, left: float) -> NoReturn:
-            raise ProxyError(Kind.TIMEOUT, f"The upstream did not answer within {seconds:g} seconds.")
+            raise _late(seconds)
 
         if seconds:
             left = max(0, began + seconds - self._clock.seconds())
@@ -153,11 +127,20 @@ class UpstreamClient:
         return waited
 
 
-def _answered(sent: Deferred[_T]) -> Deferred[_T]:
-    """The same result, but what went wrong has our name, and a cancellation is a `CancelledError` whatever the layers below make of it."""
+def _answered(sent: Deferred[_T], clock: IReactorTime, seconds: float = 0) -> Deferred[_T]:
+    """The same result, but what went wrong has our name, and a cancellation is a `CancelledError` whatever the layers below make of it.
+
+    Args:
+        sent: What is waited for.
+        clock: Where the time comes from.
+        seconds: How long; 0 for ever.
+    """
 
     def leave(left: Deferred[_T]) -> None:
-        left.errback(CancelledError())
+        give_up(CancelledError())
+
+    def give_up(why: Exception) -> None:
+        answered.errback(why)
         sent.cancel()
 
     def hand_over(result: _T | Failure) -> None:
@@ -168,9 +151,21 @@ def _answered(sent: Deferred[_T]) -> Deferred[_T]:
         else:
             answered.callback(result)
 
+    def settled(result: _T) -> _T:
+        if timer.active():
+            timer.cancel()
+        return result
+
     answered: Deferred[_T] = Deferred(leave)
+    if seconds:
+        timer = clock.callLater(seconds, lambda: give_up(_late(seconds)))
+        answered.addBoth(settled)
     sent.addBoth(hand_over)
     return answered
+
+
+def _late(seconds: float) -> ProxyError:
+    return ProxyError(Kind.TIMEOUT, f"The upstream did not answer within {seconds:g} seconds.")
 
 
 def _fields(request: HTTPRequest) -> Headers:

@@ -21,7 +21,7 @@ from typing_extensions import override
 from ccproxy.net.certificates import explained
 from ccproxy.net.cork import CORK
 from ccproxy.net.idle import HEAD_LIMIT, HeadTooLargeError, Idleness, keep_alive_seconds
-from ccproxy.net.response import Response
+from ccproxy.net.response import Response, field
 
 if TYPE_CHECKING:
     from twisted.internet.tcp import Client
@@ -190,10 +190,11 @@ class Connection(Protocol):
         code = self._parser.get_status_code()
         if self._whole or 100 <= code < 200:
             return
-        if any(name.lower() == b"transfer-encoding" and value.lower() != b"chunked" for name, value in fields):
+        response = Response(self.transport, self.hang_up, code, phrase, fields)
+        if field(response, b"transfer-encoding").lower() not in (b"", b"chunked"):
             raise ValueError("a coding that nobody asked for")
-        self._idleness.keep(keep_alive_seconds(fields))
-        self._response = Response(self.transport, self.hang_up, code, phrase, fields)
+        self._idleness.keep(keep_alive_seconds(field(response, b"keep-alive")))
+        self._response = response
 
     def on_body(self, data: bytes) -> None:
         """A piece of the body."""

@@ -21,7 +21,7 @@ from ccproxy.net.idle import HEAD_LIMIT, HeadTooLargeError, Idleness, keep_alive
 _LINE_LIMIT = 16384  # bytes; twisted.web takes no more, but does not say so
 _INFORMATIONAL = re.compile(rb"\A(?:HTTP/1\.[01] 1\d\d.*?\r?\n\r?\n)+", re.DOTALL)
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
-_FIELD = re.compile(rb"^([^:\r\n]+):[ \t]*([^\r\n]*)", re.MULTILINE)
+_KEEP_ALIVE = re.compile(rb"^keep-alive:([^\r\n]*)", re.MULTILINE | re.IGNORECASE)
 
 
 class Guard(Protocol):
@@ -72,7 +72,8 @@ class Guard(Protocol):
         if head is not None:
             head = bytearray(_INFORMATIONAL.sub(b"", head))
             end = _END_OF_HEAD.search(head)
-            self._idleness.keep(keep_alive_seconds(_FIELD.findall(head, 0, end.end() if end else len(head))))
+            said = _KEEP_ALIVE.findall(head, 0, end.end() if end else len(head))
+            self._idleness.keep(keep_alive_seconds(b", ".join(said)))
 
     def _refuse(self) -> None:
         self._problem, self._head = HeadTooLargeError(), None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+from attrs import evolve
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
@@ -10,15 +13,32 @@ from twisted.web.iweb import IAgent, IBodyProducer, IResponse
 from typing_extensions import override
 from zope.interface import implementer
 
+from ccproxy.codecs import HTTPRequest
 from ccproxy.errors import Kind, ProxyError
+from ccproxy.net.agent import UpstreamAgent
+from ccproxy.net.body import BytesProducer
+from ccproxy.net.response import field
+
+_AS_IT_IS = ("Accept-Encoding", "identity")
 
 
 @implementer(IAgent)
 class IdentityAgent:
-    """Asks for answers as they are, and refuses one that is compressed all the same."""
+    """Asks for answers as they are, and refuses one that is compressed all the same.
+
+    Args:
+        agent: What sends requests.
+    """
 
     def __init__(self, agent: IAgent) -> None:
         self._agent = agent
+        self._ask = agent.ask if isinstance(agent, UpstreamAgent) else partial(_asked_of, agent)
+
+    def ask(self, request: HTTPRequest) -> Deferred[IResponse]:
+        """Send a request value."""
+        if _AS_IT_IS not in request.headers:
+            request = evolve(request, headers=(*request.headers, _AS_IT_IS))
+        return self._ask(request).addCallback(_plain)
 
     def request(
         self, method: bytes, uri: bytes, headers: Headers | None = None, bodyProducer: IBodyProducer | None = None
@@ -30,8 +50,13 @@ class IdentityAgent:
         return self._agent.request(method, uri, headers, bodyProducer).addCallback(_plain)
 
 
+def _asked_of(agent: IAgent, request: HTTPRequest) -> Deferred[IResponse]:
+    headers = Headers({name: [value] for name, value in request.headers})
+    return agent.request(request.method.encode(), request.url.encode(), headers, BytesProducer(request.body))
+
+
 def _plain(response: IResponse) -> IResponse:
-    coding = b",".join(response.headers.getRawHeaders(b"Content-Encoding", [])).strip().lower()
+    coding = field(response, b"content-encoding").strip().lower()
     if coding in (b"", b"identity"):
         return response
     _refuse(response)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import select
 import socket
-from collections.abc import Iterable
 
 from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime
@@ -44,12 +43,10 @@ def may_be_repeated(failure: Failure, elapsed: float) -> bool:
     return elapsed <= _STALE_SECONDS and not any(reason.check(CancelledError) for reason in error.reasons)
 
 
-def keep_alive_seconds(fields: Iterable[tuple[bytes, bytes]]) -> float | None:
+def keep_alive_seconds(said: bytes) -> float | None:
     """How long the upstream keeps an idle connection, if a field ``Keep-Alive`` says it."""
-    for name, value in fields:
-        if name.lower() == b"keep-alive" and (found := _TIMEOUT.search(value)):
-            return float(found[1])
-    return None
+    found = _TIMEOUT.search(said)
+    return float(found[1]) if found else None
 
 
 class Idleness:

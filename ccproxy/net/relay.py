@@ -100,7 +100,7 @@ class Relay(Protocol):
     @override
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
         """The upstream's body ended; only the turn itself can say whether it is complete."""
-        clean = reason.check(ResponseDone, PotentialDataLoss) is not None
+        clean = isinstance(reason.value, (ResponseDone, PotentialDataLoss))
         if self._open:
             self._translate(self._translator.end, broken=not clean)
         self._happened("upstream_ended")

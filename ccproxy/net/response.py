@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from twisted.internet.error import ConnectionDone
@@ -17,6 +18,8 @@ from zope.interface import implementer
 if TYPE_CHECKING:
     from twisted.internet.tcp import Client
 
+_DONE = Failure(ResponseDone())
+
 
 @implementer(IResponse, IPushProducer)
 class Response:
@@ -26,7 +29,7 @@ class Response:
         version: Always HTTP/1.1; nobody asks.
         code: The status.
         phrase: The words after the status.
-        headers: The fields of the head.
+        fields: The fields of the head by lower-cased names, in order.
         length: How long the body says that it is; `UNKNOWN_LENGTH` where it does not.
         request: Nothing: whoever asked knows.
         previousResponse: Nothing: nobody follows redirects.
@@ -46,7 +49,7 @@ class Response:
     ) -> None:
         self.code = code
         self.phrase = phrase
-        self.headers = Headers()
+        self.fields = [(name.lower(), value) for name, value in fields]
         self.length: int | str = UNKNOWN_LENGTH
         self.previousResponse: IResponse | None = None
         self._transport = transport
@@ -57,18 +60,22 @@ class Response:
         self._end: Failure | None = None
         self.is_paused = False
         self._stopped = False
-        for name, value in fields:
-            self._read(name.lower(), value)
+        for name, value in self.fields:
+            if name == b"content-length":
+                self.length = int(value)
+                self._until_close = False
+            elif name == b"transfer-encoding":
+                self._until_close = False
         if code in (204, 304):
             self._until_close = False
 
-    def _read(self, name: bytes, value: bytes) -> None:
-        if name == b"content-length":
-            self.length = int(value)
-            self._until_close = False
-        elif name == b"transfer-encoding":
-            self._until_close = False
-        self.headers.addRawHeader(name, value)
+    @cached_property
+    def headers(self) -> Headers:
+        """The fields of the head, as twisted.web has them."""
+        headers = Headers()
+        for name, value in self.fields:
+            headers.addRawHeader(name, value)
+        return headers
 
     @property
     def is_taken(self) -> bool:
@@ -129,7 +136,7 @@ class Response:
 
     def finish(self) -> None:
         """The body is whole."""
-        self._ended(Failure(ResponseDone()))
+        self._ended(_DONE)
 
     def broke(self, reason: Failure) -> None:
         """The connection is gone before the body was whole, as far as it can be known."""
@@ -140,3 +147,15 @@ class Response:
         self._end = end
         if self._protocol is not None:
             self._protocol.connectionLost(end)
+
+
+def field(response: IResponse, name: bytes) -> bytes:
+    """What an answer's head says in a field, several values joined by commas; nothing where it has no such field.
+
+    Args:
+        response: The answer.
+        name: The field's lower-cased name.
+    """
+    if isinstance(response, Response):
+        return b", ".join(value for known, value in response.fields if known == name)
+    return b", ".join(response.headers.getRawHeaders(name, ()))

@@ -15,14 +15,12 @@ from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
-from twisted.web.http_headers import Headers
 from typing_extensions import override
 
 from ccproxy.errors import ProxyError
 from ccproxy.net.cork import CORK
 from ccproxy.web.head import Head, HeadReader
 from ccproxy.web.phase import Limit, Phase
-from ccproxy.web.preamble import response_head
 from ccproxy.web.refusing import malformed, path_in, too_large, too_late, whole_refusal
 
 if TYPE_CHECKING:
@@ -110,12 +108,6 @@ class ProxyChannel(HTTPChannel):
             return
         self._enter(Phase.SERVING)
         super().allContentReceived()
-
-    @override
-    def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Headers) -> None:
-        """The head of a response: what every response carries, and its own."""
-        first = b"%b %b %b" % (version, code, reason)
-        self.transport.write(response_head(first, headers, self.site.clock.seconds()))  # type: ignore[union-attr] # a connected transport
 
     @override
     def requestDone(self, request: ProxyRequest) -> None:

@@ -23,6 +23,7 @@ from ccproxy.keys import Key
 from ccproxy.net.answer import Collector, StreamAnswer
 from ccproxy.net.deadline import ClientStalledError, IdleTimeout, Limits
 from ccproxy.net.relay import Relay
+from ccproxy.net.response import field
 from ccproxy.stages.validated import Validated
 from ccproxy.translator import Translator
 from ccproxy.web.attempts import persist
@@ -261,7 +262,7 @@ class Exchange:
 
     def _trace(self, response: IResponse) -> None:
         """Pass on the upstream's own id of the request, which its support asks for."""
-        trace = b"".join(response.headers.getRawHeaders(b"x-trace-id", ())).decode("latin-1")
+        trace = field(response, b"x-trace-id").decode("latin-1")
         if is_harmless(trace):
             self._report.trace = trace
             if not self._sink.startedWriting:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from twisted.web.http_headers import Headers
-
 from ccproxy.errors import Kind, ProxyError
 from ccproxy.web.preamble import response_head
 
@@ -18,12 +16,11 @@ def whole_refusal(error: ProxyError, body: bytes, now: float) -> bytes:
         body: The same in JSON.
         now: The time, Unix seconds.
     """
-    headers = Headers({"Connection": ["close"], "X-Should-Retry": [str(error.retryable).lower()]})
+    fields = {"Connection": "close", "X-Should-Retry": str(error.retryable).lower()}
     if error.retry_after is not None:
-        headers.setRawHeaders("Retry-After", [str(error.retry_after)])
-    headers.setRawHeaders("Content-Type", ["application/json"])
-    headers.setRawHeaders("Content-Length", [str(len(body))])
-    return response_head(f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}".encode(), headers, now) + body
+        fields["Retry-After"] = str(error.retry_after)
+    fields |= {"Content-Type": "application/json", "Content-Length": str(len(body))}
+    return response_head(f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}", fields, now) + body
 
 
 def path_in(line: bytes) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from twisted.python.failure import Failure
-from twisted.web.http import parse_qs
+from twisted.web.http import NO_BODY_CODES, HTTPChannel, parse_qs
 from twisted.web.http_headers import Headers
 from twisted.web.server import Request
 from typing_extensions import override
@@ -15,6 +17,7 @@ from typing_extensions import override
 from ccproxy.errors import Kind, ProxyError
 from ccproxy.web.body import Body, body_of
 from ccproxy.web.head import Head
+from ccproxy.web.preamble import response_head
 
 _ALLOWED_HEADERS = ("Authorization", "Content-Type", "x-api-key", "anthropic-version", "anthropic-beta")
 _HOST = re.compile(r"[0-9A-Za-z._~%!$&'()*+,;=:\[\]-]*")
@@ -26,6 +29,11 @@ class ProxyRequest(Request):
 
     head = Head()
     _left = False
+    _bodiless = False
+
+    def __init__(self, channel: HTTPChannel, *args: Any, **named: Any) -> None:  # noqa: ANN401 - as its base
+        super().__init__(channel, *args, **named)
+        self._fields: dict[str, str] = {}
 
     @property
     def plain_headers(self) -> Mapping[str, str]:
@@ -66,7 +74,7 @@ class ProxyRequest(Request):
         self.head = ProxyRequest.head
         self.content = None
         if self.startedWriting:
-            self.responseHeaders = Headers()
+            self._fields = {}
 
     @override
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
@@ -105,6 +113,33 @@ class ProxyRequest(Request):
             self.requestHeaders.addRawHeader(name, value)
 
     @override
+    def setHeader(self, name: str | bytes, value: str | bytes) -> None:
+        """Put a field into the head of the response, in place of one of the same name."""
+        self._fields[_canonical(name)] = value if isinstance(value, str) else value.decode("latin-1")
+
+    @override
+    def write(self, data: bytes) -> None:
+        """Send the next bytes of the response, after its head."""
+        if self.finished:
+            raise RuntimeError("a response that is whole cannot grow")
+        if self._left:
+            return
+        if not self.startedWriting:
+            self._begin()
+        if data and not self._bodiless:
+            self.channel.write(b"%x\r\n%b\r\n" % (len(data), data) if self.chunked else data)
+
+    def _begin(self) -> None:
+        self.startedWriting = 1
+        self._bodiless = self.method == b"HEAD" or self.code in NO_BODY_CODES
+        if not (self._bodiless or "Content-Length" in self._fields) and self.clientproto == b"HTTP/1.1":
+            self.chunked = 1
+            self._fields["Transfer-Encoding"] = "chunked"
+        first = b"%b %d %b" % (self.clientproto, self.code, self.code_message)
+        now = self.channel.site.clock.seconds()  # type: ignore[attr-defined] # our site is the only one that makes channels
+        self.channel.write(response_head(first.decode("latin-1"), self._fields, now))
+
+    @override
     def getRequestHostname(self) -> bytes:
         """A constant: no route depends on the Host header, which may hold anything."""
         return b"ccproxy"
@@ -132,6 +167,13 @@ class ProxyRequest(Request):
         self.setHeader("Content-Length", str(len(body)))
         self.write(body)
         self.finish()
+
+
+@lru_cache(256)
+def _canonical(name: str | bytes) -> str:
+    """The name of a field as it is usually written."""
+    text = name if isinstance(name, str) else name.decode("latin-1")
+    return "-".join(word.capitalize() for word in text.split("-"))
 
 
 def _is_text(path: bytes) -> bool:

@@ -13,9 +13,10 @@ from twisted.web.iweb import IAgent, IResponse
 from typing_extensions import override
 from zope.interface.verify import verifyObject
 
+from ccproxy.codecs import HTTPRequest
 from ccproxy.errors import Kind, ProxyError
 from ccproxy.net.agent import UpstreamAgent
-from ccproxy.net.client import BytesProducer
+from ccproxy.net.body import BytesProducer
 from ccproxy.net.identity import IdentityAgent
 from ccproxy.net.idle import KEPT_SECONDS
 from ccproxy.net.standard import StandardAgent
@@ -258,6 +259,33 @@ class StandardAgentTests(UpstreamAgentTests):
     """The same of Twisted's own client."""
 
     make = StandardAgent
+
+
+class ValueTests(AgentTestCase):
+    """Requests that are values."""
+
+    def test_value(self) -> None:
+        """A request value is said as the same request in twisted.web's words is."""
+        agent = UpstreamAgent(self.network, connect_timeout=10)
+        fields = (("Authorization", "Bearer user_test"), ("X-Odd", "\xe9"))
+        agent.ask(HTTPRequest("POST", URL.decode(), fields, b"question"))
+        agent.request(
+            b"POST",
+            URL,
+            Headers({name.encode(): [value.encode("latin-1")] for name, value in fields}),
+            BytesProducer(b"question"),
+        )
+
+        self.assertEqual(self.network.accept().heard, self.network.accept().heard)
+
+    def test_smuggling(self) -> None:
+        """A request value in whose fields another field would begin is not sent."""
+        agent = UpstreamAgent(self.network, connect_timeout=10)
+        for value in ("a\r\nX-Other: b", "a\nX-Other: b", "a\rX-Other: b"):
+            with self.assertRaises(ValueError):
+                agent.ask(HTTPRequest("POST", URL.decode(), (("X-Mark", value),)))
+
+        self.assertEqual(self.network.dials, 0)
 
 
 class IdentityAgentTests(AgentTestCase):

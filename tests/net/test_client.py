@@ -19,7 +19,8 @@ from zope.interface.verify import verifyObject
 from ccproxy.codecs import HTTPRequest
 from ccproxy.errors import Kind, ProxyError
 from ccproxy.net.agent import UpstreamAgent
-from ccproxy.net.client import BytesProducer, Reply, UpstreamClient
+from ccproxy.net.body import BytesProducer
+from ccproxy.net.client import Reply, UpstreamClient
 from ccproxy.net.idle import KEPT_SECONDS
 from tests.net.network import Network, Peer
 

@@ -55,7 +55,7 @@ def parse(body: Fields) -> Prompt:
     body.ignore("metadata", "cache_control")
     if unread := tuple(place for part in (body, thinking, output, form, older_form) if part for place in part.unread()):
         notes.append(Note(NoteCode.IGNORED, unread))
-    return evolve(prompt, notes=tuple(notes))
+    return evolve(prompt, notes=tuple(notes)) if notes else prompt
 
 
 def view(body: Fields) -> View:

@@ -70,7 +70,7 @@ def parse(body: Fields) -> Prompt:
     )
     if unread := body.unread():
         notes.append(Note(NoteCode.IGNORED, unread))
-    return evolve(prompt, notes=tuple(notes))
+    return evolve(prompt, notes=tuple(notes)) if notes else prompt
 
 
 def view(body: Fields) -> View:

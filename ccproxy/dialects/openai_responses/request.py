@@ -72,7 +72,7 @@ def parse(body: Fields) -> Prompt:
     )
     if ignored:
         notes.append(Note(NoteCode.IGNORED, ignored))
-    return evolve(prompt, notes=tuple(notes))
+    return evolve(prompt, notes=tuple(notes)) if notes else prompt
 
 
 def view(body: Fields) -> View:
