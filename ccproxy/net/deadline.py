@@ -116,10 +116,10 @@ class IdleTimeout(Protocol):
             self._disarm()
             return
         due = self._heard_at + limit
+        if self._timer is not None and due < self._timer.getTime():
+            self._disarm()  # to draw it in, a reactor would search for it among all timers there are
         if self._timer is None:
             self._timer = self._clock.callLater(due - self._clock.seconds(), self._due)
-        elif due < self._timer.getTime():
-            self._timer.reset(due - self._clock.seconds())
 
     def _disarm(self) -> None:
         if self._timer is not None:

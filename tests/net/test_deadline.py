@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from twisted.internet.base import DelayedCall
 from twisted.internet.interfaces import IProtocol, IPushProducer
 from twisted.internet.protocol import Protocol
 from twisted.internet.task import Clock
@@ -157,6 +158,12 @@ class IdleTimeoutTests(SynchronousTestCase):
         self.clock.advance(30)
 
         self.assertEqual(self.silences, [30])
+
+    def test_shorter_limit_is_cheap(self) -> None:
+        """No timer is drawn in by the reactor, which would look through those of all other streams for it."""
+        self.patch(DelayedCall, "reset", lambda call, seconds: self.fail("a timer was reset"))
+
+        self.test_shorter_limit_holds_from_the_read_that_brings_it()
 
     def test_longer_limit_holds_from_the_read_that_brings_it(self) -> None:
         """When a read makes the transport less suspicious, the old limit does not cut it."""
