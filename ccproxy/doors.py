@@ -36,4 +36,6 @@ def read(body: Fields, door: Dialect, dialects: Sequence[Dialect]) -> Prompt:
 
 
 def _reader(body: Fields, door: Dialect, dialects: Sequence[Dialect]) -> Dialect:
-    return next((dialect for dialect in (door, *dialects) if dialect.recognises(body)), door)
+    if door.recognises(body):
+        return door
+    return next((dialect for dialect in dialects if dialect is not door and dialect.recognises(body)), door)

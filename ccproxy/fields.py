@@ -37,7 +37,7 @@ def body(data: bytes) -> Fields:
     Raises:
         ProxyError: `Kind.INVALID_REQUEST`; `Kind.TOO_LARGE` when it would take a multiple of its size in memory.
     """
-    if _has_too_many_values(data):
+    if len(data) > 2 * _MOST_VALUES and _has_too_many_values(data):  # each takes two bytes at least
         message = f"The request body has more than {_MOST_VALUES:,} values: no conversation does."
         raise ProxyError(Kind.TOO_LARGE, message)
     try:
@@ -209,15 +209,17 @@ class Fields:
         return tuple(self.at(name) for name in self._value if name not in self._read)
 
     def _typed(self, name: str, wanted: type[_T]) -> _T | None:
-        value = self.raw(name)
+        self._read.add(name)
+        value = self._value.get(name)
         if value is None:
             return None
-        if not isinstance(value, wanted):
+        if type(value) is not wanted:  # JSON makes no others
             raise invalid(f"has to be {_TYPE_NAMES[wanted]}.", self.at(name))
         return value
 
     def _number(self, name: str) -> float | None:
-        value = self.raw(name)
+        self._read.add(name)
+        value = self._value.get(name)
         if value is None:
             return None
         if isinstance(value, bool) or not isinstance(value, (int, float)) or abs(value) == float("inf"):

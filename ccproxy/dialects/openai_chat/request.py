@@ -82,7 +82,10 @@ def view(body: Fields) -> View:
 def _is_own(message: dict[str, Any]) -> bool:
     if message.get("tool_calls") or message.get("role") == "tool":
         return True
-    return any(part.get("type") == "image_url" for part in fields.objects_in(message.get("content")))
+    content = message.get("content")
+    if isinstance(content, str):
+        return False
+    return any(part.get("type") == "image_url" for part in fields.objects_in(content))
 
 
 def _refuse_unanswerable(body: Fields) -> None:
@@ -103,7 +106,7 @@ def _refuse_unanswerable(body: Fields) -> None:
 def _messages(body: Fields) -> tuple[Message, ...]:
     if not body.array("messages"):
         raise invalid("has to hold at least one message.", "messages")
-    system = (Message(Role.SYSTEM, tuple(_content(body, "system"))),) if body.has("system") else ()
+    system = (Message(Role.SYSTEM, _content(body, "system")),) if body.has("system") else ()
     return (*system, *(_message(message) for message in body.objects("messages")))
 
 
@@ -112,7 +115,7 @@ def _message(message: Fields) -> Message:
     role = _ROLES.get(name)
     if role is None:
         raise invalid(f"has to be one of {', '.join(_ROLES)}.", message.at("role"))
-    content = tuple(_spoken(message))
+    content = _spoken(message)
     if role is Role.TOOL:
         return Message(role, (ToolResult(message.required_string("tool_call_id"), content),))
     if role is Role.ASSISTANT:
@@ -120,18 +123,16 @@ def _message(message: Fields) -> Message:
     return Message(role, content)
 
 
-def _content(holder: Fields, name: str) -> Iterator[Text | Image]:
+def _content(holder: Fields, name: str) -> tuple[Text | Image, ...]:
     if isinstance(content := holder.raw(name), str):
-        yield Text(content)
-    elif content is not None:
-        for part in holder.objects(name):
-            yield _part(part)
+        return (Text(content),)
+    return tuple(_part(part) for part in holder.objects(name))
 
 
-def _spoken(message: Fields) -> Iterator[Text | Image]:
-    yield from _content(message, "content")
-    if refusal := message.string("refusal"):
-        yield Text(refusal)
+def _spoken(message: Fields) -> tuple[Text | Image, ...]:
+    content = _content(message, "content")
+    refusal = message.string("refusal")
+    return (*content, Text(refusal)) if refusal else content
 
 
 def _part(part: Fields) -> Text | Image:

@@ -249,7 +249,11 @@ def _tagged(text: str, notes: _Notes) -> Message:
 
 
 def _texts(parts: Iterable[Part]) -> tuple[Text, ...]:
-    return tuple(part for part in parts if isinstance(part, Text) and part.text.strip())
+    return tuple(part for part in parts if isinstance(part, Text) and _says_something(part.text))
+
+
+def _says_something(text: str) -> bool:
+    return bool(text) and not text.isspace()
 
 
 def _joined(texts: Iterable[Text]) -> str:
@@ -259,11 +263,13 @@ def _joined(texts: Iterable[Text]) -> str:
 def _as_user(part: Part) -> Sequence[Part]:
     """A part as a user can say it; reasoning and calls, which no user should have, become text."""
     match part:
+        case Text(text):
+            return (part,) if _says_something(text) else ()
         case Image():
             return (part,)
         case Reasoning(text):
             return _texts((Text(text),))
         case ToolCall(_, name, arguments):
             return _texts((Text(f"{name} {arguments}"),))
-        case _:
-            return _texts((part,))
+        case ToolResult():
+            return ()  # which is taken elsewhere

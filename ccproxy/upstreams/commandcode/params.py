@@ -22,6 +22,7 @@ from ccproxy.prompt import (
     Part,
     Prompt,
     Reasoning,
+    Role,
     Text,
     Tool,
     ToolCall,
@@ -146,7 +147,8 @@ def _messages(messages: Iterable[Message], place: str) -> list[dict[str, object]
     said: list[dict[str, object]] = []
     called: dict[str, str] = {}
     for message in messages:
-        called.update((part.call_id, part.name) for part in message.parts if isinstance(part, ToolCall))
+        if message.role is Role.ASSISTANT:
+            called.update((part.call_id, part.name) for part in message.parts if isinstance(part, ToolCall))
         content = [_part(part, called, place) for part in message.parts]
         said.append({"role": message.role.value, "content": content})
     return said
