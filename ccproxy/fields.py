@@ -37,7 +37,7 @@ def body(data: bytes) -> Fields:
     Raises:
         ProxyError: `Kind.INVALID_REQUEST`; `Kind.TOO_LARGE` when it would take a multiple of its size in memory.
     """
-    if len(data) > 2 * _MOST_VALUES and _has_too_many_values(data):  # each takes two bytes at least
+    if len(data) > _MOST_VALUES and _has_too_many_values(data):
         message = f"The request body has more than {_MOST_VALUES:,} values: no conversation does."
         raise ProxyError(Kind.TOO_LARGE, message)
     try:

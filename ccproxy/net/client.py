@@ -181,11 +181,10 @@ async def _read(response: IResponse, limit: int) -> Reply:
 
 def lowered(fields: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     """The fields of a head by lower-cased name; one that came twice has its values joined."""
-    found: dict[str, str] = {}
+    found: dict[str, list[str]] = {}
     for name, value in fields:
-        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
-        found[key] = f"{found[key]}, {text}" if key in found else text
-    return found
+        found.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
+    return {name: ", ".join(values) for name, values in found.items()}
 
 
 class _ShortBody(Protocol):

@@ -31,6 +31,7 @@ _LEAST_BODY_PROGRESS = 1024  # bytes that a body must bring in each period
 _LINGER_SECONDS = 2.0  # for a client that still sends to see that it was refused; a close would reset the connection
 _FRESH_SECONDS = 1.0  # in which the first request of a connection may be on its way
 _NO_LIMIT = 2**31
+_SHOWN_LINE = 1024  # bytes of a first line, in which the path is looked for
 _NO_READER = HeadReader(0, 0)
 _INVITATION = b"HTTP/1.1 100 Continue\r\n\r\n"
 _EARLY = 16384  # bytes of a request that are kept before it may begin; of more the rest is left to the system
@@ -77,11 +78,10 @@ class ProxyChannel(HTTPChannel):
     @override
     def dataReceived(self, data: bytes) -> None:
         """The client sent something; what that makes us say, to whomever, goes out at once."""
-        if self.phase is Phase.CLOSING:
+        if self.phase is Phase.CLOSING or self.transport.disconnecting:  # type: ignore[union-attr] # TLS still listens then
             return
         if self.phase is Phase.IDLE and not self._early and not (data := data.lstrip(b"\r\n")):
-            self.resetTimeout()  # some clients send an empty line after a body
-            return
+            return  # some clients send an empty line after a body
         if self.paused:
             self._early.append(data)
         elif self.phase is Phase.WAITING or (self.phase is Phase.IDLE and not self.site.turnstile.lets_in()):
@@ -115,10 +115,11 @@ class ProxyChannel(HTTPChannel):
         self._enter(Phase.IDLE if self.persistent else Phase.CLOSING)
         if self._full_since is not None:
             self.paused = True  # its other requests wait until it has read this
+        is_last = not self.persistent  # the next request, which may begin in a moment, may say otherwise
         super().requestDone(request)
         if self.paused:
             self.transport.pauseProducing()  # type: ignore[union-attr] # a connected transport
-        if not self.persistent:
+        if is_last:
             self.setTimeout(self.site.config.client_idle_timeout or None)  # for the last bytes to leave
 
     @override
@@ -231,7 +232,7 @@ class ProxyChannel(HTTPChannel):
             self._line = reader.line
             self._refuse(error)
             return
-        self._line = reader.line
+        self._line = reader.line[:_SHOWN_LINE]
         if head is None:
             return
         self.lineReceived(reader.line)  # makes the request

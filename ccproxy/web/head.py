@@ -16,7 +16,7 @@ from ccproxy.net.client import lowered
 from ccproxy.web.refusing import header_too_large, malformed
 
 _END = b"\r\n\r\n"
-_LONGEST_FIRST_LINE = 16384
+_LONGEST_LENGTH = 20  # digits; Python does not read those of thousands of noughts
 _VERSIONS = ("1.0", "1.1")
 
 
@@ -93,7 +93,7 @@ class HeadReader:
         end = self._data.find(_END, looked)
         size = len(self._data) if end < 0 else end + len(_END)
         self.rest = self._data[size:]
-        self.line = self._data.partition(b"\r\n")[0][:_LONGEST_FIRST_LINE]
+        self.line = self._data.partition(b"\r\n")[0]
         if self._most_bytes and size > self._most_bytes:
             raise header_too_large("maxHeaderBytes")
         self._parse(data[: len(data) - len(self.rest)])
@@ -115,7 +115,8 @@ class HeadReader:
         coding = head.plain.get("transfer-encoding")
         # https://www.rfc-editor.org/rfc/rfc9112#section-6.1
         framed = coding is None or (coding.lower() == "chunked" and head.is_modern)
-        if version not in _VERSIONS or not framed or _is_ambiguous(data):
+        length = head.plain.get("content-length", "")
+        if version not in _VERSIONS or not framed or len(length) > _LONGEST_LENGTH or _is_ambiguous(data):
             raise malformed()
         return head
 

@@ -92,7 +92,8 @@ class ProxyRequest(Request):
         elif not _is_text(self.path):
             self._refuse("The path of the request is not valid UTF-8.")
         elif self.path == b"*":
-            self._refuse("There is nothing at * but OPTIONS.")
+            self.setHeader("Allow", "OPTIONS")
+            self._refuse("There is nothing at * but OPTIONS.", Kind.METHOD_NOT_ALLOWED)
         elif not self._has_host():
             self.setHeader("Connection", "close")
             self.channel.persistent = False  # https://www.rfc-editor.org/rfc/rfc9112#section-3.2
@@ -158,11 +159,12 @@ class ProxyRequest(Request):
         host = self.plain_headers.get("host")  # two would have a space between them
         return not self.head.is_modern if host is None else _HOST.fullmatch(host) is not None
 
-    def _refuse(self, message: str) -> None:
-        self.setResponseCode(400)
+    def _refuse(self, message: str, kind: Kind = Kind.INVALID_REQUEST) -> None:
+        error = ProxyError(kind, message)
+        self.setResponseCode(error.status)
         self.setHeader("X-Should-Retry", "false")
         site = self.channel.site  # type: ignore[attr-defined] # our site is the only one that makes channels
-        body: bytes = site.refusal(self.path.decode("latin-1"), ProxyError(Kind.INVALID_REQUEST, message))
+        body: bytes = site.refusal(self.path.decode("latin-1"), error)
         self.setHeader("Content-Type", "application/json")
         self.setHeader("Content-Length", str(len(body)))
         self.write(body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from tests.web.house import CHAT, KEY, LINGERING, MESSAGES, SPEECHES, Client, HouseTestCase, Speech
@@ -27,6 +28,7 @@ DOUBTFUL = {
     "a negative length": head("content-length: -1"),
     "a length in words": head("content-length: five"),
     "a length without end": head("content-length: " + "9" * 5000),
+    "a length of noughts": head("content-length: " + "0" * 5000 + str(len(BODY))),
     "an empty length": head("content-length:"),
     "no coding": head("transfer-encoding: identity", f"content-length: {len(BODY)}"),
     "chunks of HTTP/1.0": b"POST / HTTP/1.0\r\ntransfer-encoding: chunked\r\n\r\n",
@@ -120,6 +122,27 @@ class DoubtTests(HouseTestCase):
         self.assertFalse(client.connected)
 
 
+class ReachTests(HouseTestCase):
+    """Requests at the edge of what is taken."""
+
+    def test_long_first_line(self) -> None:
+        """A first line may be as long as a header may."""
+        client = self.daemon(max_header_bytes=65536).connect().ask("GET", "/health?" + "a" * 20_000)
+
+        self.assertEqual(client.answer.status, 200)
+
+    def test_empty_lines(self) -> None:
+        """A client that sends nothing but empty lines is idle."""
+        daemon = self.daemon(client_idle_timeout=10)
+        client = daemon.connect()
+
+        for _ in range(3):
+            client.send(b"\r\n")
+            daemon.advance(6)
+
+        self.assertFalse(client.connected)
+
+
 class ReadingTests(HouseTestCase):
     """Clients that ask and do not read."""
 
@@ -152,6 +175,34 @@ class ReadingTests(HouseTestCase):
 
 class ClosingTests(HouseTestCase):
     """Connections that are to be closed."""
+
+    def test_last_of_several(self) -> None:
+        """The last request of a connection, which came with an earlier one, has all the time that its answer takes."""
+        for first in ("sim/text", "sim/slow"):
+            daemon = self.daemon(client_idle_timeout=2)
+            ask = (CHAT.body(first), CHAT.body("sim/slow", stream=True))
+            earlier, last = (json.dumps(body).encode() for body in ask)
+            client = daemon.connect().send(
+                head(f"content-length: {len(earlier)}")
+                + earlier
+                + head(f"content-length: {len(last)}", "connection: close")
+                + last
+            )
+
+            daemon.wait(60)
+
+            self.assertEqual([(answer.status, answer.complete) for answer in client.answers], [(200, True)] * 2, first)
+            self.assertFalse(client.connected)
+
+    def test_too_late(self) -> None:
+        """What comes when the connection is closing, as it still may over TLS, is not served: nobody would get the answer."""
+        daemon = self.daemon()
+        client = daemon.connect().ask("GET", "/health")
+        client.wire.disconnecting = True
+
+        client.send_at_once(head(f"content-length: {len(BODY)}") + BODY)
+
+        self.assertEqual((len(client.answers), daemon.tries, daemon.house.live), (1, 0, set()))
 
     def test_refused_and_unread(self) -> None:
         """A client that was refused and holds on is cut off, whatever it does."""

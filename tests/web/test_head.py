@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+import time
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -130,6 +131,18 @@ class HeadReaderTests(SynchronousTestCase):
         with self.assertRaises(ProxyError):
             for _ in range(100):
                 reader.feed(b"bb")
+
+    def test_repeated(self) -> None:
+        """A field that comes very often takes no longer than others."""
+        took = []
+        for count in (20_000, 200_000):
+            data = b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * count + b"\r\n"
+            began = time.process_time()
+            plain = read(data).plain
+            took.append(time.process_time() - began)
+            self.assertEqual(plain["a"].count("b"), count)
+
+        self.assertLess(took[1], 40 * took[0])  # joined one by one it is 100 times as long
 
     def test_connection(self) -> None:
         """The word that matters may be one of a list."""

@@ -108,6 +108,14 @@ class UpgradeTests(DialogueTestCase):
         for nonce in ("", "short", "dGhlIHNhbXBsZSBub25jZQ=!"):
             self.assertEqual(self.daemon().call(sec_websocket_key=nonce).answer.status, 400)
 
+    def test_body(self) -> None:
+        """With a body it is a 400: what would be its first frame?"""
+        answer = self.daemon().call(content_length="0").answer
+        refused = self.daemon().call(transfer_encoding="chunked")
+        refused.send(b"0\r\n\r\n")
+
+        self.assertEqual((answer.status, refused.answer.status), (101, 400))
+
     def test_after_a_request(self) -> None:
         """A connection can be upgraded after it served requests, and what came with the upgrade is not lost."""
         daemon = self.daemon()
