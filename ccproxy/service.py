@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import secrets
 import socket
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -39,6 +38,7 @@ from ccproxy.simulator.app import Simulator
 from ccproxy.simulator.service import SimulatorSite
 from ccproxy.startup import listening
 from ccproxy.store.opening import open_store, require
+from ccproxy.tokens import Tokens
 from ccproxy.upkeep.catalog import Catalog
 from ccproxy.upkeep.periodic import Periodic
 from ccproxy.upkeep.release import FALLBACK_VERSION, Release
@@ -124,7 +124,7 @@ def assemble(config: Config, agent: IAgent, reactor: Any, offload: Offload = at_
         background=Background(keeping, live, reactor),
         live=live,
         clock=reactor,
-        token=secrets.token_hex,
+        token=Tokens(),
         random=random.random,
         dialects=DIALECTS,
         offload=offload,

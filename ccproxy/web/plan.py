@@ -74,7 +74,7 @@ class Chain:
 def identify(house: House, headers: Mapping[str, str], key: Key) -> Identity:
     """Who asks, by lower-cased headers and key."""
     now = house.clock.seconds()
-    ids = house.token(24)  # one call to the system for both
+    ids = house.token(24)
     return Identity(
         key=key,
         session=caller.session(headers) or house.sessions.of(key, now),

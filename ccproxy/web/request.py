@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -30,6 +30,7 @@ class ProxyRequest(Request):
     head = Head()
     _left = False
     _bodiless = False
+    _when_left: Callable[[], None] | None = None
 
     def __init__(self, channel: HTTPChannel, *args: Any, **named: Any) -> None:  # noqa: ANN401 - as its base
         super().__init__(channel, *args, **named)
@@ -50,6 +51,18 @@ class ProxyRequest(Request):
         """The client has left."""
         self._left = True
         super().connectionLost(reason)
+        if self._when_left is not None:
+            self._when_left()
+
+    def when_left(self, call: Callable[[], None]) -> None:
+        """Call something when the client leaves before its answer is whole: `notifyFinish`, without the ceremony."""
+        self._when_left = call
+
+    @override
+    def finish(self) -> None:
+        """The response is whole."""
+        self._when_left = None
+        super().finish()
 
     def asked(self) -> Body:
         """The body, which has to be whole; handed out once.

@@ -52,27 +52,22 @@ class Routes(KleinResource):
             request.locate()
             return super().render(request)
         handled = handler(request)
-        request.notifyFinish().addErrback(lambda left: handled.cancel())
-        handled.addErrback(self._failed, request)
-        handled.addCallback(self._finish, request)
-        handled.addErrback(self._give_up, request)
+        request.when_left(handled.cancel)
+        handled.addBoth(self._end, request)
         return NOT_DONE_YET
 
-    def _failed(self, failure: Failure, request: ProxyRequest) -> bytes | None:
-        if not request.is_over:
-            return self._answer(request, failure)
-        if not failure.check(CancelledError):
-            self._log.failure("A bug after the answer was whole", failure)
-        return None
-
-    def _give_up(self, failure: Failure, request: ProxyRequest) -> None:
-        self._log.failure("A bug in the writing of an answer", failure)
-        if not request.is_over:
-            request.abort()
-
-    def _finish(self, body: bytes | None, request: ProxyRequest) -> None:
+    def _end(self, result: bytes | Failure | None, request: ProxyRequest) -> None:
+        """Answer with what the handler made, or with how it failed; nothing is raised."""
         if request.is_over:
+            if isinstance(result, Failure) and not result.check(CancelledError):
+                self._log.failure("A bug after the answer was whole", result)
             return
-        if body is not None:
-            request.write(body)
-        request.finish()
+        try:
+            body = self._answer(request, result) if isinstance(result, Failure) else result
+            if body is not None:
+                request.write(body)
+            request.finish()
+        except Exception:
+            self._log.failure("A bug in the writing of an answer")
+            if not request.is_over:
+                request.abort()
