@@ -169,10 +169,14 @@ class Fields:
     def objects(self, name: str) -> Iterator[Fields]:
         """The elements of an array of objects; none when the array is absent."""
         for index, value in enumerate(self.array(name) or ()):
-            place = f"{self.at(name)}[{index}]"
-            if not isinstance(value, dict):
-                raise invalid("has to be an object.", place)
-            yield Fields(value, place)
+            yield self.element(name, index, value)
+
+    def element(self, name: str, index: int, value: Any) -> Fields:  # noqa: ANN401 - whatever the client sent
+        """One element of an array, which has to be an object."""
+        place = f"{self.at(name)}[{index}]"
+        if not isinstance(value, dict):
+            raise invalid("has to be an object.", place)
+        return Fields(value, place)
 
     def strings(self, name: str) -> tuple[str, ...]:
         """An array of strings; empty when it is absent."""

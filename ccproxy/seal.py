@@ -117,11 +117,9 @@ class Seal:
 
 
 def _is_sealed(part: Part) -> TypeGuard[Text | Reasoning]:
-    match part:
-        case Reasoning(_, sealed) | Text(_, sealed):
-            return sealed is not None
-        case _:
-            return False
+    if isinstance(part, Text):
+        return part.sealed is not None
+    return isinstance(part, Reasoning) and part.signature is not None
 
 
 def _written(data: bytes) -> str:

@@ -104,10 +104,23 @@ def _refuse_unanswerable(body: Fields) -> None:
 
 
 def _messages(body: Fields) -> tuple[Message, ...]:
-    if not body.array("messages"):
+    said = body.array("messages")
+    if not said:
         raise invalid("has to hold at least one message.", "messages")
     system = (Message(Role.SYSTEM, _content(body, "system")),) if body.has("system") else ()
-    return (*system, *(_message(message) for message in body.objects("messages")))
+    messages = (_plain(value) or _message(body.element("messages", place, value)) for place, value in enumerate(said))
+    return (*system, *messages)
+
+
+def _plain(value: object) -> Message | None:
+    """What `_message` makes of a role and a text alone, which most messages are, without a look for what they lack."""
+    if not isinstance(value, dict) or len(value) != 2:
+        return None
+    name, content = value.get("role"), value.get("content")
+    if not (isinstance(name, str) and isinstance(content, str)) or name == "tool":
+        return None
+    role = _ROLES.get(name)
+    return role and Message(role, (Text(content),))
 
 
 def _message(message: Fields) -> Message:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from ccproxy.dialects.openai_chat import request
 from ccproxy.dialects.openai_chat.request import parse, recognises, view
 from ccproxy.errors import Kind, ProxyError
 from ccproxy.fields import Fields, body
@@ -384,3 +387,27 @@ class ConversationTests(RequestCase):
     def test_empty_reasoning_is_none(self) -> None:
         """Reasoning without text is no part."""
         self.assertEqual(message(role="assistant", content="a", reasoning_content="").parts, (Text("a"),))
+
+
+class PlainTests(SynchronousTestCase):
+    """Messages of a role and a text alone."""
+
+    @given(
+        st.dictionaries(
+            st.sampled_from(["role", "content", "refusal", "name"]),
+            st.sampled_from(["system", "developer", "user", "assistant", "tool", "", "hello", None, 1, True, [], {}]),
+        )
+    )
+    def test_short_way(self, message: dict[str, object]) -> None:
+        """What is read on the short way is what would have been read on the long one."""
+        plain = request._plain(message)
+
+        if plain is not None:
+            self.assertEqual(plain, request._message(Fields(message, "messages[0]")))
+
+    def test_taken(self) -> None:
+        """The short way is taken for what it is made for, and for nothing that may be refused."""
+        said = {"role": "user", "content": "hello"}
+        for other in ({"role": "tool"}, {"role": "nobody"}, {"role": []}, {"content": None}, {"tool_calls": []}):
+            self.assertIsNone(request._plain({**said, **other}), other)
+        self.assertIsNotNone(request._plain(said))
