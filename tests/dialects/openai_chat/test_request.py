@@ -408,6 +408,13 @@ class PlainTests(SynchronousTestCase):
     def test_taken(self) -> None:
         """The short way is taken for what it is made for, and for nothing that may be refused."""
         said = {"role": "user", "content": "hello"}
-        for other in ({"role": "tool"}, {"role": "nobody"}, {"role": []}, {"content": None}, {"tool_calls": []}):
+        others: list[dict[str, object]] = [
+            {"role": "tool"},
+            {"role": "nobody"},
+            {"role": []},
+            {"content": None},
+            {"tool_calls": []},
+        ]
+        for other in others:
             self.assertIsNone(request._plain({**said, **other}), other)
         self.assertIsNotNone(request._plain(said))
