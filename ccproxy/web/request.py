@@ -192,6 +192,8 @@ def _canonical(name: str | bytes) -> str:
 
 
 def _is_text(path: bytes) -> bool:
+    if b"%" not in path and path.isascii():
+        return True
     try:
         unquote_to_bytes(path).decode()
     except UnicodeDecodeError:

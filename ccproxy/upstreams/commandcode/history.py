@@ -61,7 +61,7 @@ def repair(messages: Sequence[Message], place: str = "messages") -> History:
     system = _system_text(leading, notes)
     reader = _Reader(notes)
     for message in leading:
-        reader.hear(part for part in message.parts if not isinstance(part, Text))
+        reader.hear([part for part in message.parts if not isinstance(part, Text)])
     for message in messages[len(leading) :]:
         reader.read(message)
     repaired = tuple(message for turn in reader.turns for message in turn.messages(notes))
