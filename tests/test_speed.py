@@ -155,16 +155,16 @@ class ExchangeTests(SynchronousTestCase):
         return count
 
     def test_request(self) -> None:
-        """A short answer takes few function calls; 1680 to 1750 were counted."""
+        """A short answer takes few function calls; 1207 were counted (CPython 3.11)."""
 
         def serve() -> None:
             self.ask()
             self.end()
 
-        self.assertLess(self.calls(serve), 2000)
+        self.assertLess(self.calls(serve), 1400)
 
     def test_event(self) -> None:
-        """A piece of text that comes alone takes few function calls; 83 were counted."""
+        """A piece of text that comes alone takes few function calls; 81 were counted."""
         self.ask()
         self.peer.say(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
         self.say("first")

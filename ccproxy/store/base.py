@@ -21,14 +21,19 @@ class Store(Protocol):
     async def get(self, names: Sequence[str]) -> Mapping[str, bytes]:
         """The values that are there; their life begins anew."""
 
-    async def put(self, values: Mapping[str, bytes]) -> None:
-        """Keep values, in place of older ones; each lives for the store's number of seconds from now on."""
+    async def put(self, values: Mapping[str, bytes], owner: str = "") -> None:
+        """Keep values, in place of older ones; each lives for the store's number of seconds from now on.
+
+        Args:
+            values: The values by name.
+            owner: To whose share of the room they count, where the store divides it.
+        """
 
     async def delete(self, names: Sequence[str]) -> int:
         """Drop values and logs; gives how many were there."""
 
-    async def append(self, name: str, entries: Sequence[bytes]) -> None:
-        """Add to the end of a log, whose life begins anew."""
+    async def append(self, name: str, entries: Sequence[bytes], owner: str = "") -> None:
+        """Add to the end of a log, whose life begins anew; ``owner`` as with `put`."""
 
     async def read(self, name: str, start: int, most: int = 0) -> Sequence[bytes]:
         """The entries of a log from an index on, of many at most the first ``most``; none when there are none."""

@@ -81,8 +81,8 @@ class RedisStore:
         values, *_ = await self._ask([("MGET", *places), *again])
         return {name: value for name, value in zip(names, values, strict=True) if value is not None}
 
-    async def put(self, values: Mapping[str, bytes]) -> None:
-        """Keep values, in place of older ones, all at once."""
+    async def put(self, values: Mapping[str, bytes], owner: str = "") -> None:
+        """Keep values, in place of older ones, all at once; Redis divides its room by use alone."""
         await self._do([("SET", _named(name), value, "PX", self._milliseconds) for name, value in values.items()])
 
     async def delete(self, names: Sequence[str]) -> int:
@@ -92,7 +92,7 @@ class RedisStore:
         (count,) = await self._ask([("DEL", *map(_named, names))])
         return int(count)
 
-    async def append(self, name: str, entries: Sequence[bytes]) -> None:
+    async def append(self, name: str, entries: Sequence[bytes], owner: str = "") -> None:
         """Add to the end of a log, and begin its life anew."""
         if entries:
             place = _named(name)

@@ -34,6 +34,7 @@ class Vault:
     def __init__(self, store: Store, key: Key) -> None:
         self.shared = store.shared
         self._store = store
+        self._owner = key.digest
         self._name_key = key.derive(_NAMES, size=32)
         self._sealer = Sealer(key.derive(_CONTENTS, size=32), limit=_LIMIT)
         self._lengths: dict[str, int] = {}  # of the logs that this vault appends to
@@ -49,7 +50,11 @@ class Vault:
 
     async def put(self, values: Mapping[str, bytes]) -> None:
         """Keep values, in place of older ones."""
-        await self._store.put(self.sealed(values))
+        await self.put_sealed(self.sealed(values))
+
+    async def put_sealed(self, values: Mapping[str, bytes]) -> None:
+        """The same for what is sealed already."""
+        await self._store.put(values, self._owner)
 
     def sealed(self, values: Mapping[str, bytes]) -> Mapping[str, bytes]:
         """The values as they are put into the store itself; this may be done in any thread."""
@@ -72,7 +77,7 @@ class Vault:
         self._lengths[place] += len(entries)
         sealed = [self._sealer.seal(entry, _of_entry(name, index)) for index, entry in enumerate(entries, start)]
         try:
-            await self._store.append(place, sealed)
+            await self._store.append(place, sealed, self._owner)
         except ProxyError:
             self._lengths.pop(place, None)  # it may have grown or not
             raise

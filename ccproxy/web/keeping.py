@@ -79,7 +79,7 @@ class Keeping:
             vault = self.vault(key)
             sealed = await self._offload(lambda: vault.sealed(records()), weight)
             if sealed:
-                await self._store.put(sealed)
+                await vault.put_sealed(sealed)
         finally:
             errands = self._errands[key.digest]
             errands.remove(errand)

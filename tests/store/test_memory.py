@@ -11,7 +11,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 
-from ccproxy.store.memory import ENTRY_SIZE, ITEM_SIZE, MemoryStore
+from ccproxy.store.memory import ENTRY_SIZE, ITEM_SIZE, SHARE_SIZE, MemoryStore
 from tests.store.contract import StoreContract
 from tests.unmeasured import Unmeasured
 
@@ -65,20 +65,47 @@ class SizeTests(MemoryTestCase):
 
     def test_least_recently_used(self) -> None:
         """When there is no more room, what was not asked for the longest goes first."""
-        store = self.memory(limit=3 * self.one(100))
+        store = self.memory(limit=SHARE_SIZE + 3 * self.one(100))
         self.now(store.put({"a": bytes(100), "b": bytes(100), "c": bytes(100)}))
-        self.assertEqual(store.size, 3 * self.one(100))
+        self.assertEqual(store.size, SHARE_SIZE + 3 * self.one(100))
         self.now(store.get(["a"]))
 
         self.now(store.put({"d": bytes(100)}))
 
         self.assertEqual(self.names(store, "abcd"), "acd")
-        self.assertEqual(store.size, 3 * self.one(100))
+        self.assertEqual(store.size, SHARE_SIZE + 3 * self.one(100))
+
+    def test_shares(self) -> None:
+        """Whoever takes most makes room, whoever needs it; what was put last stays, however large."""
+        store = self.memory(limit=2 * SHARE_SIZE + 5 * self.one(100))
+        self.now(store.put({"a": bytes(100)}, "anne"))
+        self.now(store.put({name: bytes(100) for name in "bcde"}, "ben"))
+
+        self.now(store.put({"f": bytes(100)}, "ben"))
+        self.assertEqual(self.names(store, "abcdef"), "acdef")
+
+        self.now(store.put({"g": bytes(100)}, "anne"))
+        self.assertEqual(self.names(store, "acdefg"), "adefg")
+
+        large = 4 * self.one(100) - self.one(0) - SHARE_SIZE
+        self.now(store.put({"h": bytes(large)}, "carl"))
+        self.assertEqual(self.names(store, "adefgh"), "fh")
+
+    def test_share_of_a_log(self) -> None:
+        """A log counts to the share of who began it."""
+        store = self.memory(limit=2 * SHARE_SIZE + 3 * self.one(100))
+        self.now(store.append("l", [bytes(1000)], "anne"))
+
+        self.now(store.put({"a": bytes(100), "b": bytes(100)}, "ben"))
+
+        self.assertEqual((len(self.now(store.read("l", 0))), self.names(store, "ab")), (0, "ab"))
+        self.now(store.delete(["a", "b"]))
+        self.assertEqual(store.size, 0)
 
     def test_logs(self) -> None:
         """Logs take room as values do, and using one keeps it."""
         entry = ENTRY_SIZE + sys.getsizeof(bytes(100))
-        store = self.memory(limit=2 * self.one(100) + 3 * entry)
+        store = self.memory(limit=SHARE_SIZE + 2 * self.one(100) + 3 * entry)
         self.now(store.append("l", [bytes(100)]))
         self.now(store.put({"a": bytes(100)}))
         self.now(store.read("l", 0))
@@ -93,19 +120,19 @@ class SizeTests(MemoryTestCase):
 
     def test_too_large(self) -> None:
         """What is larger than the limit is not kept, nor what it replaces, and nothing else has to go for it."""
-        store = self.memory(limit=self.one(1000))
+        store = self.memory(limit=SHARE_SIZE + self.one(1000))
         self.now(store.put({"a": b"1", "b": b"2"}))
 
         self.now(store.put({"a": bytes(1001)}))
 
         self.assertEqual(self.names(store, "ab"), "b")
-        self.assertEqual(store.size, self.one(1))
+        self.assertEqual(store.size, SHARE_SIZE + self.one(1))
         self.now(store.put({"a": bytes(1000)}))
         self.assertEqual(self.names(store, "ab"), "a")
 
     def test_too_long(self) -> None:
         """A log that grows over the limit is gone as a whole."""
-        store = self.memory(limit=self.one(1000))
+        store = self.memory(limit=SHARE_SIZE + self.one(1000))
         self.now(store.append("l", [bytes(400)]))
 
         self.now(store.append("l", [bytes(600)]))
@@ -121,7 +148,7 @@ class SizeTests(MemoryTestCase):
         self.now(store.append("l", [b"entry"]))
         self.now(store.delete(["l", "l", "absent"]))
 
-        self.assertEqual(store.size, self.one(100))
+        self.assertEqual(store.size, SHARE_SIZE + self.one(100))
 
     def test_no_limit(self) -> None:
         """A limit of 0 is none."""
@@ -154,13 +181,14 @@ class MeasuredTests(Unmeasured, MemoryTestCase):
 
     def test_honest(self) -> None:
         """It takes no more than it says, for many small values, and for logs of few and of many entries."""
-        for what, count in (("values", 3000), ("short logs", 3000), ("a long log", 1)):
+        for what, count in (("values", 3000), ("owners", 3000), ("short logs", 3000), ("a long log", 1)):
             store = self.memory()
             tracemalloc.start()
             for number in range(count):
                 name = f"{number:064d}"
-                if what == "values":
-                    self.now(store.put({name: number.to_bytes(20, "big")}))
+                if what in ("values", "owners"):
+                    owner = f"{number:016d}" if what == "owners" else ""
+                    self.now(store.put({name: number.to_bytes(20, "big")}, owner))
                 else:
                     entries = [one.to_bytes(20, "big") for one in range(9000 // count)]
                     self.now(store.append(name, entries))

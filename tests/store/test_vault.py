@@ -28,24 +28,24 @@ class OpenStore(MemoryStore):
         self.failing = False
 
     @override
-    async def put(self, values: Mapping[str, bytes]) -> None:
+    async def put(self, values: Mapping[str, bytes], owner: str = "") -> None:
         """Keep them where they are seen, too."""
         self.values.update(values)
-        await super().put(values)
+        await super().put(values, owner)
 
     @override
-    async def append(self, name: str, entries: Sequence[bytes]) -> None:
+    async def append(self, name: str, entries: Sequence[bytes], owner: str = "") -> None:
         """Keep them where they are seen, too, unless it fails."""
         if self.failing:
             raise ProxyError(Kind.OVERLOADED, "no")
         self.logs.setdefault(name, []).extend(entries)
-        await super().append(name, entries)
+        await super().append(name, entries, owner)
 
 
 class VaultContractTests(MemoryTestCase, StoreContract):
     """It does what every store does."""
 
-    def make(self, seconds: float) -> Vault:
+    def make(self, seconds: float) -> Vault:  # type: ignore[override] # it knows by itself whose share it is
         """A vault."""
         return Vault(self.memory(seconds=seconds), MINE)
 

@@ -30,10 +30,10 @@ class SlowStore(MemoryStore):
         self.put_now: Deferred[None] = Deferred()
 
     @override
-    async def put(self, values: Mapping[str, bytes]) -> None:
+    async def put(self, values: Mapping[str, bytes], owner: str = "") -> None:
         """Put, when it is time."""
         await self.put_now
-        await super().put(values)
+        await super().put(values, owner)
 
 
 class KeepingTests(SynchronousTestCase):

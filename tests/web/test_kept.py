@@ -26,7 +26,7 @@ class AwayStore(MemoryStore):
         raise ProxyError(Kind.OVERLOADED, "The store of responses cannot be reached; try again.")
 
     @override
-    async def put(self, values: Mapping[str, bytes]) -> None:
+    async def put(self, values: Mapping[str, bytes], owner: str = "") -> None:
         """Fail."""
         raise ProxyError(Kind.OVERLOADED, "The store of responses cannot be reached; try again.")
 
