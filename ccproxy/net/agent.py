@@ -7,8 +7,8 @@ failed at once on a reused connection, before a byte of its answer, is sent once
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Callable, Iterable
+from functools import lru_cache, partial
 from typing import Any, TypeAlias
 
 from attrs import frozen
@@ -118,7 +118,8 @@ class UpstreamAgent:
             watch(connection.transport)
             return connection.ask(head, body)
 
-        making = _Making(self._clock, self, place.key)
+        keep, forget = partial(self._keep, place.key), partial(self._forget, place.key)
+        making = _Making(lambda: Connection(self._clock, keep, forget))
         connected: Deferred[Any] = self._dialer.endpointForURI(place.uri).connect(making)
         return connected.addCallback(asked)
 
@@ -134,7 +135,7 @@ class UpstreamAgent:
             connection.hang_up()
         return None
 
-    def keep(self, key: _Key, connection: Connection) -> None:
+    def _keep(self, key: _Key, connection: Connection) -> None:
         """A connection may serve again."""
         if self._closed is not None:
             connection.hang_up()
@@ -148,7 +149,7 @@ class UpstreamAgent:
         if self._sweep is None:
             self._sweep = self._clock.callLater(KEPT_SECONDS, self._close_old)
 
-    def forget(self, key: _Key, connection: Connection) -> None:
+    def _forget(self, key: _Key, connection: Connection) -> None:
         """A connection is gone."""
         if connection in self._idle.get(key, ()):
             self._drop(key, connection)
@@ -179,20 +180,12 @@ class _Making(Factory):
 
     noisy = False
 
-    def __init__(self, clock: IReactorTime, agent: UpstreamAgent, key: _Key) -> None:
-        self._clock = clock
-        self._agent = agent
-        self._key = key
+    def __init__(self, make: Callable[[], Connection]) -> None:
+        self._make = make
 
     @override
     def buildProtocol(self, addr: IAddress | None) -> Connection:
-        return Connection(self._clock, self._keep, self._forget)
-
-    def _keep(self, connection: Connection) -> None:
-        self._agent.keep(self._key, connection)
-
-    def _forget(self, connection: Connection) -> None:
-        self._agent.forget(self._key, connection)
+        return self._make()
 
 
 def _head(method: str, place: _Place, fields: Iterable[tuple[str, str]], body: IBodyProducer | None) -> bytes:

@@ -2,13 +2,13 @@
 
 Whole responses, the model list and the version, are fetched by treq, which is met only here. Its conveniences that do not fit a proxy are
 off: shared cookies (trap P5), redirects (trap P8), bodies held in memory (trap P29), body producers that need extra reactor turns
-(trap P9), timeouts that stop counting at the headers (trap P4). What is to be relayed is asked of the `IAgent` below treq: even off, those
-conveniences take a sixth of the time of a short request.
+(trap P9), timeouts that stop counting at the headers (trap P4). What is to be relayed is asked below treq, of `IdentityAgent`: even off,
+those conveniences take a sixth of the time of a short request.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import NoReturn, TypeAlias, TypeVar
 
@@ -27,7 +27,6 @@ from twisted.web.client import (
     ResponseFailed,
     ResponseNeverReceived,
 )
-from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IResponse
 from typing_extensions import override
 
@@ -35,6 +34,7 @@ from ccproxy.codecs import HTTPRequest
 from ccproxy.errors import Kind, ProxyError
 from ccproxy.net.body import BytesProducer
 from ccproxy.net.certificates import CertificateError
+from ccproxy.net.headers import headers_of, lowered
 from ccproxy.net.identity import IdentityAgent
 from ccproxy.net.idle import HeadTooLargeError
 
@@ -106,7 +106,7 @@ class UpstreamClient:
         sent = self._http.request(
             request.method,
             request.url,
-            headers=_fields(request),
+            headers=headers_of(request),
             data=request.body if request.method == "POST" else None,
             allow_redirects=False,
             unbuffered=True,
@@ -118,7 +118,7 @@ class UpstreamClient:
     def _limited(self, waited: Deferred[_T], began: float, seconds: float) -> Deferred[_T]:
         """The same, which fails and is cancelled ``seconds`` after ``began``; 0 for never."""
 
-        def late(result: object, left: float) -> NoReturn:
+        def late(*_: object) -> NoReturn:
             raise _late(seconds)
 
         if seconds:
@@ -168,23 +168,11 @@ def _late(seconds: float) -> ProxyError:
     return ProxyError(Kind.TIMEOUT, f"The upstream did not answer within {seconds:g} seconds.")
 
 
-def _fields(request: HTTPRequest) -> Headers:
-    return Headers({name: [value] for name, value in request.headers})
-
-
 async def _read(response: IResponse, limit: int) -> Reply:
     body = _ShortBody(limit)
     response.deliverBody(body)
     fields = ((name, value) for name, values in response.headers.getAllRawHeaders() for value in values)
     return Reply(response.code, lowered(fields), await body.done)
-
-
-def lowered(fields: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """The fields of a head by lower-cased name; one that came twice has its values joined."""
-    found: dict[str, list[str]] = {}
-    for name, value in fields:
-        found.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
-    return {name: ", ".join(values) for name, values in found.items()}
 
 
 class _ShortBody(Protocol):

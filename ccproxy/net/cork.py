@@ -4,7 +4,8 @@ A reactor sends in its next turn, and registers the socket for that and takes it
 calls and the wait for a turn. Here the head of a response, its first frame and its end, when they come together, leave together and now.
 
 The hook is ``startWriting`` of Twisted's TCP transports, which is how they say that there is something to send; while a read is handled
-it is answered here. What the socket does not take at once goes the usual way, and so does everything that is written at other times.
+it is answered here; what is left after a send is seen in ``dataBuffer``, ``offset`` and the private ``_tempDataLen``. What the socket does
+not take at once goes the usual way, and so does everything that is written at other times.
 """
 
 from __future__ import annotations

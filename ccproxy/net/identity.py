@@ -17,6 +17,7 @@ from ccproxy.codecs import HTTPRequest
 from ccproxy.errors import Kind, ProxyError
 from ccproxy.net.agent import UpstreamAgent
 from ccproxy.net.body import BytesProducer
+from ccproxy.net.headers import headers_of
 from ccproxy.net.response import field
 
 _AS_IT_IS = ("Accept-Encoding", "identity")
@@ -51,8 +52,8 @@ class IdentityAgent:
 
 
 def _asked_of(agent: IAgent, request: HTTPRequest) -> Deferred[IResponse]:
-    headers = Headers({name: [value] for name, value in request.headers})
-    return agent.request(request.method.encode(), request.url.encode(), headers, BytesProducer(request.body))
+    body = BytesProducer(request.body)
+    return agent.request(request.method.encode(), request.url.encode(), headers_of(request), body)
 
 
 def _plain(response: IResponse) -> IResponse:

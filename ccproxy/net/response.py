@@ -123,8 +123,6 @@ class Response:
         if self._end is None:
             self._hang_up()
 
-    loseConnection = stopProducing
-
     # The connection calls
 
     def take(self, data: bytes) -> None:

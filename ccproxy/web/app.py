@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -21,6 +20,7 @@ from ccproxy.estimate import estimate
 from ccproxy.web.exchange import Exchange
 from ccproxy.web.house import House
 from ccproxy.web.kept import KeptAnswers
+from ccproxy.web.refusing import advice
 from ccproxy.web.request import ProxyRequest
 from ccproxy.web.routes import Handler, Routes
 from ccproxy.web.upgrade import can_upgrade, upgrading, wants_socket
@@ -162,10 +162,8 @@ class App:
         error = failure.value
         assert isinstance(error, ProxyError)  # noqa: S101 - this is called for nothing else
         request.setResponseCode(error.status)
-        request.setHeader("x-should-retry", "true" if error.retryable else "false")
-        if error.retry_after is not None:
-            request.setHeader("retry-after", str(math.ceil(error.retry_after)))
-            request.setHeader("retry-after-ms", str(math.ceil(error.retry_after * 1000)))
+        for name, value in advice(error).items():
+            request.setHeader(name, value)
         if error.kind is Kind.TOO_LARGE:
             request.setHeader("connection", "close")
             request.channel.persistent = False
@@ -179,7 +177,7 @@ class App:
                 Kind.UPGRADE_REQUIRED, f"There is no WebSocket at {path[:80]}; send requests one by one."
             )
         elif failure.check(MethodNotAllowed):
-            allowed = ", ".join(sorted(failure.value.valid_methods or ()))  # type: ignore[union-attr]
+            allowed = ", ".join(sorted(failure.value.valid_methods or ()))  # type: ignore[union-attr] # it was checked
             request.setHeader("allow", allowed)
             error = ProxyError(Kind.METHOD_NOT_ALLOWED, f"{path[:80]} answers to {allowed} only.")
         else:

@@ -9,8 +9,8 @@ from typing_extensions import override
 
 from ccproxy import fields
 from ccproxy.codings import plain
-from ccproxy.errors import Kind, ProxyError
 from ccproxy.fields import Fields
+from ccproxy.web.refusing import too_large
 
 _PACKED = 1000  # how much smaller a body may have become
 
@@ -25,18 +25,14 @@ class BoundedBody(BytesIO):
     Attributes:
         limit: The most bytes that are kept.
         received: How many bytes came.
+        too_large: The body is, or was announced to be, beyond the limit, or nobody will read it; nothing of it is kept.
     """
 
     def __init__(self, limit: int, announced: int | None) -> None:
         super().__init__()
         self.limit = limit
-        self._too_large = bool(limit) and announced is not None and announced > limit
+        self.too_large = bool(limit) and announced is not None and announced > limit
         self.received = 0
-
-    @property
-    def too_large(self) -> bool:
-        """Whether the body is, or was announced to be, beyond the limit."""
-        return self._too_large
 
     @property
     def overflown(self) -> bool:
@@ -45,7 +41,7 @@ class BoundedBody(BytesIO):
 
     def refuse(self) -> None:
         """Keep nothing of a body that nobody will read."""
-        self._too_large = True
+        self.too_large = True
 
     def forget(self) -> None:
         """Free the memory: the request lives as long as its answer, and what it said is read."""
@@ -62,10 +58,10 @@ class BoundedBody(BytesIO):
     def write(self, data: bytes) -> int:  # type: ignore[override] # twisted.web writes bytes only
         """Keep the next bytes, as long as they fit."""
         self.received += len(data)
-        if self.overflown and not self._too_large:
-            self._too_large = True
+        if self.overflown and not self.too_large:
+            self.too_large = True
             self.forget()
-        return len(data) if self._too_large else super().write(data)
+        return len(data) if self.too_large else super().write(data)
 
 
 @frozen
@@ -104,18 +100,16 @@ class Body:
         return fields.body(self.plain())
 
 
-def body_of(content: BoundedBody | None, codings: str) -> Body:
+def body_of(content: BoundedBody, codings: str) -> Body:
     """The whole body of a request.
 
     Args:
-        content: What came; None when it was handed out before.
+        content: What came.
         codings: The codings on it.
 
     Raises:
         ProxyError: It is beyond the limit as it came.
     """
-    if content is None:
-        return Body(b"", codings, 0)
     if content.too_large:
-        raise ProxyError(Kind.TOO_LARGE, "The request body is larger than the limit of the proxy (maxBodyBytes).")
+        raise too_large()
     return Body(content.take(), codings, content.limit)

@@ -1,9 +1,10 @@
 """This module is one connection of a client, from its first byte to its last: slow clients, and those whose HTTP is not clean.
 
 twisted.web has no limit on the time of a header or on a body, answers ``100 Continue`` to any size (trap P28), and answers what it cannot
-read with a bare 400, or not at all. Heads are read here, by `ccproxy.web.head`; bodies, the order of requests and the way of responses are
-left to `HTTPChannel`. The hooks used are public methods of it, with one exception, ``_respondToBadRequestAndDisconnect``, which is what it
-calls when it cannot read something.
+read with a bare 400, or not at all. Heads are read by `ccproxy.web.head`; `HTTPChannel` is told the first line and the field that says where
+the body ends, and its own reading (``LineReceiver.dataReceived``, ``allHeadersReceived``) never runs. Bodies, the order of requests and the
+way of responses are left to it. Of what is not public ``rawDataReceived`` is called, as the reading did that is replaced, and
+``_respondToBadRequestAndDisconnect`` is the hook for what it cannot read.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from ccproxy.web.phase import Limit, Phase
 from ccproxy.web.refusing import malformed, path_in, too_large, too_late, whole_refusal
 
 if TYPE_CHECKING:
+    from twisted.internet.tcp import Server
+
     from ccproxy.web.request import ProxyRequest
     from ccproxy.web.site import ProxySite
 
@@ -50,7 +53,8 @@ class ProxyChannel(HTTPChannel):
     )  # fmt: skip
 
     site: ProxySite
-    maxHeaders = totalHeadersSize = _NO_LIMIT  # noqa: N815 - Twisted's names; ours are told apart from what is malformed
+    transport: Server
+    totalHeadersSize = _NO_LIMIT  # noqa: N815 - Twisted's name; a first line is as long as our own limit lets it be
 
     def __init__(self) -> None:
         super().__init__()
@@ -78,7 +82,7 @@ class ProxyChannel(HTTPChannel):
     @override
     def dataReceived(self, data: bytes) -> None:
         """The client sent something; what that makes us say, to whomever, goes out at once."""
-        if self.phase is Phase.CLOSING or self.transport.disconnecting:  # type: ignore[union-attr] # TLS still listens then
+        if self.phase is Phase.CLOSING or self.transport.disconnecting:  # TLS still listens then
             return
         if self.phase is Phase.IDLE and not self._early and not (data := data.lstrip(b"\r\n")):
             return  # some clients send an empty line after a body
@@ -95,8 +99,7 @@ class ProxyChannel(HTTPChannel):
         if extra:
             self.dataReceived(extra)
 
-    @override
-    def clearLineBuffer(self) -> bytes:
+    def take_unread(self) -> bytes:
         """Forget what came and belongs to no request yet, and hand it out."""
         unread, self._reader = self._reader.rest, _NO_READER
         return unread
@@ -118,7 +121,7 @@ class ProxyChannel(HTTPChannel):
         is_last = not self.persistent  # the next request, which may begin in a moment, may say otherwise
         super().requestDone(request)
         if self.paused:
-            self.transport.pauseProducing()  # type: ignore[union-attr] # a connected transport
+            self.transport.pauseProducing()
         if is_last:
             self.setTimeout(self.site.config.client_idle_timeout or None)  # for the last bytes to leave
 
@@ -190,10 +193,10 @@ class ProxyChannel(HTTPChannel):
         if self.phase is Phase.IDLE:
             self._enter(Phase.WAITING)
             self._patience = self.setTimeout(None)  # it is not idle
-            self.site.turnstile.wait(self._go_on, self.transport.abortConnection)  # type: ignore[union-attr] # TCP, TLS
+            self.site.turnstile.wait(self._go_on, self.transport.abortConnection)
         self._early.append(data)
         if sum(map(len, self._early)) > _EARLY:
-            self.transport.pauseProducing()  # type: ignore[union-attr] # a connected transport
+            self.transport.pauseProducing()
 
     def _go_on(self) -> None:
         if self.phase is not Phase.WAITING:  # its client left
@@ -202,7 +205,7 @@ class ProxyChannel(HTTPChannel):
         self.setTimeout(self._patience)
         early, self._early = b"".join(self._early), []
         if len(early) > _EARLY and self._full_since is None and not self.paused:
-            self.transport.resumeProducing()  # type: ignore[union-attr] # a connected transport
+            self.transport.resumeProducing()
         self._read(early)
 
     def _read(self, data: bytes) -> None:
@@ -238,7 +241,7 @@ class ProxyChannel(HTTPChannel):
         self.lineReceived(reader.line)  # makes the request
         if self.phase is Phase.HEADER and (head.framing is None or self.headerReceived(head.framing)):
             self._expect(head, self.requests[-1])
-        unread = self.clearLineBuffer()
+        unread = self.take_unread()
         if unread:
             (self._take if self.phase is Phase.BODY else self.dataReceived)(unread)
 
@@ -254,7 +257,7 @@ class ProxyChannel(HTTPChannel):
             request.setHeader("Connection", "close")
         request.gotLength(self.length)
         if head.awaits_invitation:
-            self.transport.write(_INVITATION)  # type: ignore[union-attr] # a connected transport
+            self.transport.write(_INVITATION)
         if self._objection is not None:
             self.requests[-1].content.refuse()  # it will be a 401, whatever the body says
         self._progress = 0
@@ -278,7 +281,6 @@ class ProxyChannel(HTTPChannel):
         """Answer a request that never became whole, and close when the client has had time to see it."""
         if self.phase is Phase.CLOSING:
             return
-        assert self.transport is not None  # noqa: S101 - a deadline does not outlive its connection
         body = self.site.refusal(path_in(self._line), error)
         self.transport.write(whole_refusal(error, body, self.site.clock.seconds()))
         self.persistent = False
@@ -289,4 +291,4 @@ class ProxyChannel(HTTPChannel):
     def _close(self) -> None:
         self.loseConnection()
         # A client that does not read, or over TLS does not say farewell, would keep it open for ever.
-        self._enter(Phase.CLOSING, _LINGER_SECONDS, self.transport.abortConnection)  # type: ignore[union-attr] # TCP, TLS
+        self._enter(Phase.CLOSING, _LINGER_SECONDS, self.transport.abortConnection)

@@ -12,7 +12,7 @@ from functools import cached_property
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
-from ccproxy.net.client import lowered
+from ccproxy.net.headers import lowered
 from ccproxy.web.refusing import header_too_large, malformed
 
 _END = b"\r\n\r\n"

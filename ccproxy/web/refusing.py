@@ -1,7 +1,8 @@
-"""This module is the refusal of a request that never became whole: no route has seen it, and its HTTP may be anything."""
+"""This module is refusals: what their heads say, and those of requests that never became whole, which no route has seen."""
 
 from __future__ import annotations
 
+import math
 from http import HTTPStatus
 
 from ccproxy.errors import Kind, ProxyError
@@ -16,11 +17,18 @@ def whole_refusal(error: ProxyError, body: bytes, now: float) -> bytes:
         body: The same in JSON.
         now: The time, Unix seconds.
     """
-    fields = {"Connection": "close", "X-Should-Retry": str(error.retryable).lower()}
-    if error.retry_after is not None:
-        fields["Retry-After"] = str(error.retry_after)
+    fields = {"Connection": "close", **advice(error)}
     fields |= {"Content-Type": "application/json", "Content-Length": str(len(body))}
     return response_head(f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}", fields, now) + body
+
+
+def advice(error: ProxyError) -> dict[str, str]:
+    """What the head of a refusal says of trying again, in the fields that clients look at."""
+    fields = {"X-Should-Retry": "true" if error.retryable else "false"}
+    if error.retry_after is not None:
+        fields["Retry-After"] = str(math.ceil(error.retry_after))
+        fields["Retry-After-Ms"] = str(math.ceil(error.retry_after * 1000))
+    return fields
 
 
 def path_in(line: bytes) -> str:

@@ -1,23 +1,28 @@
-"""This module is a request before any route: preflights, odd paths, and what every response carries."""
+"""This module is a request before any route: preflights and odd paths; and its response, once a route has something to say."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
 from twisted.python.failure import Failure
 from twisted.web.http import NO_BODY_CODES, HTTPChannel, parse_qs
-from twisted.web.http_headers import Headers
 from twisted.web.server import Request
 from typing_extensions import override
 
 from ccproxy.errors import Kind, ProxyError
-from ccproxy.web.body import Body, body_of
+from ccproxy.web.body import Body, BoundedBody, body_of
 from ccproxy.web.head import Head
 from ccproxy.web.preamble import response_head
+from ccproxy.web.refusing import advice
+
+if TYPE_CHECKING:
+    from twisted.internet.tcp import Server
+
+    from ccproxy.web.channel import ProxyChannel
 
 _ALLOWED_HEADERS = ("Authorization", "Content-Type", "x-api-key", "anthropic-version", "anthropic-beta")
 _HOST = re.compile(r"[0-9A-Za-z._~%!$&'()*+,;=:\[\]-]*")
@@ -25,8 +30,13 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}", re.ASCII)
 
 
 class ProxyRequest(Request):
-    """A request whose response can be read from any web page, and says nothing about the server that it need not."""
+    """A request whose head `ccproxy.web.head` has read, and whose response is written here.
 
+    Of twisted.web's own headers, cookies and ETags, of the request and of the response, nothing is used.
+    """
+
+    channel: ProxyChannel
+    transport: Server
     head = Head()
     _left = False
     _bodiless = False
@@ -70,11 +80,12 @@ class ProxyRequest(Request):
         Raises:
             ProxyError: It is beyond the limit as it came.
         """
+        assert isinstance(self.content, BoundedBody)  # noqa: S101 - our site makes no other, and it is asked for once
         return body_of(self.content, self.plain_headers.get("content-encoding", ""))
 
     def abort(self) -> None:
         """Drop the connection, and what was not sent."""
-        self.transport.abortConnection()  # type: ignore[union-attr] # TCP and TLS transports have it
+        self.transport.abortConnection()
 
     def json(self, body: bytes) -> bytes:
         """The body of an answer that is JSON, once the head says so."""
@@ -112,24 +123,21 @@ class ProxyRequest(Request):
             self.channel.persistent = False  # https://www.rfc-editor.org/rfc/rfc9112#section-3.2
             self._refuse("The request needs one Host header that names a host.")
         else:
-            self.site = self.channel.site  # type: ignore[attr-defined] # our site is the only one that makes channels
+            self.site = self.channel.site
             try:
                 self.render(self.site.resource)
             except Exception:
                 self.processingFailed(Failure())
 
-    def locate(self) -> None:
-        """Set what twisted.web sets before it looks for a resource, and most routes do not need."""
+    def split_path(self) -> None:
+        """Set what twisted.web sets before it looks for a resource; Klein asks for it."""
         self.prepath = []
         self.postpath = [unquote_to_bytes(part) for part in self.path[1:].split(b"/")]
-        self.requestHeaders = Headers()
-        for name, value in self.head.fields:
-            self.requestHeaders.addRawHeader(name, value)
 
     @override
     def setHeader(self, name: str | bytes, value: str | bytes) -> None:
         """Put a field into the head of the response, in place of one of the same name."""
-        self._fields[_canonical(name)] = value if isinstance(value, str) else value.decode("latin-1")
+        self._fields[_canonical(name)] = value if isinstance(value, str) else value.decode()
 
     @override
     def write(self, data: bytes) -> None:
@@ -150,8 +158,7 @@ class ProxyRequest(Request):
             self.chunked = 1
             self._fields["Transfer-Encoding"] = "chunked"
         first = b"%b %d %b" % (self.clientproto, self.code, self.code_message)
-        now = self.channel.site.clock.seconds()  # type: ignore[attr-defined] # our site is the only one that makes channels
-        self.channel.write(response_head(first.decode("latin-1"), self._fields, now))
+        self.channel.write(response_head(first.decode("latin-1"), self._fields, self.channel.site.clock.seconds()))
 
     @override
     def getRequestHostname(self) -> bytes:
@@ -175,12 +182,9 @@ class ProxyRequest(Request):
     def _refuse(self, message: str, kind: Kind = Kind.INVALID_REQUEST) -> None:
         error = ProxyError(kind, message)
         self.setResponseCode(error.status)
-        self.setHeader("X-Should-Retry", "false")
-        site = self.channel.site  # type: ignore[attr-defined] # our site is the only one that makes channels
-        body: bytes = site.refusal(self.path.decode("latin-1"), error)
-        self.setHeader("Content-Type", "application/json")
-        self.setHeader("Content-Length", str(len(body)))
-        self.write(body)
+        for name, value in advice(error).items():
+            self.setHeader(name, value)
+        self.write(self.json(self.channel.site.refusal(self.path.decode("latin-1"), error)))
         self.finish()
 
 

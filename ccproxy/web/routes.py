@@ -49,7 +49,7 @@ class Routes(KleinResource):
         """Have a request answered."""
         handler = self._short.get((request.method, request.path))
         if handler is None:
-            request.locate()
+            request.split_path()
             return super().render(request)
         handled = handler(request)
         request.when_left(handled.cancel)

@@ -103,7 +103,7 @@ class ProxySite(Site):
             self._log.warn("there are {most} client connections; more are closed at once", most=most)
 
     def configure(self, config: Config) -> None:
-        """Change the limits; open connections keep their longest header line and their idle time."""
+        """Change the limits; open connections keep their idle time."""
         self.config = config
         self.timeOut = config.client_idle_timeout or None
 

@@ -71,7 +71,7 @@ def _check(request: ProxyRequest, headers: Mapping[str, str]) -> None:
         raise ProxyError(Kind.INVALID_REQUEST, "The Sec-WebSocket-Key header is none.")
     if request.head.framing not in (None, b"Content-Length: 0"):
         raise ProxyError(Kind.INVALID_REQUEST, "A request for a WebSocket has no body.")
-    if request.channel.site.draining:  # type: ignore[attr-defined] # our site makes all channels
+    if request.channel.site.draining:
         raise ProxyError(Kind.OVERLOADED, "The proxy is shutting down; connect again.")
 
 
@@ -83,7 +83,7 @@ def _hand_over(request: ProxyRequest, socket: Socket, house: House) -> None:
     transport, site = channel.transport, channel.site
     key = request.plain_headers["sec-websocket-key"].encode()
     wire = WebSocket(socket, house.config.max_body_bytes, house.clock, lambda: site.forget(wire))
-    early = channel.clearLineBuffer()
+    early = channel.take_unread()
     transport.unregisterProducer()
     if isinstance(transport, ProtocolWrapper):  # TLS is one, too
         transport.wrappedProtocol = wire

@@ -13,7 +13,7 @@ from twisted.web.http import HTTPChannel, Request
 from typing_extensions import override
 
 from ccproxy.errors import Kind, ProxyError
-from ccproxy.net.client import lowered
+from ccproxy.net.headers import lowered
 from ccproxy.web.head import Head, HeadReader
 from tests.cuts import pieces
 
