@@ -1,7 +1,7 @@
 """This module is one connection of a client, from its first byte to its last: slow clients, and those whose HTTP is not clean.
 
 twisted.web has no limit on the time of a header or on a body, answers ``100 Continue`` to any size (trap P28), and answers what it cannot
-read with a bare 400, or not at all. Heads are read by `ccproxy.web.head`; `HTTPChannel` is told the first line and the field that says where
+read with a bare 400, or not at all. Heads are read by `ccproxy.web.head`; `HTTPChannel` gets the first line and the field that says where
 the body ends, and its own reading (``LineReceiver.dataReceived``, ``allHeadersReceived``) never runs. Bodies, the order of requests and the
 way of responses are left to it. Of what is not public ``rawDataReceived`` is called, as the reading did that is replaced, and
 ``_respondToBadRequestAndDisconnect`` is the hook for what it cannot read.
