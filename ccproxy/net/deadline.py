@@ -117,7 +117,7 @@ class IdleTimeout(Protocol):
             return
         due = self._heard_at + limit
         if self._timer is not None and due < self._timer.getTime():
-            self._disarm()  # to draw it in, a reactor would search for it among all timers there are
+            self._disarm()  # trap P31: to draw it in, a reactor would search for it among all timers there are
         if self._timer is None:
             self._timer = self._clock.callLater(due - self._clock.seconds(), self._due)
 

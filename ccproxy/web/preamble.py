@@ -1,6 +1,6 @@
 """This module is the head of a response, and what every one carries: any web page may read it, and it says little about the server.
 
-`twisted.web.http_headers.Headers` would take each field apart and put it together again, which is most of what a head costs.
+`twisted.web.http_headers.Headers` would take each field apart and put it together again (trap P32).
 """
 
 from __future__ import annotations
