@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from attrs import frozen
 from twisted.internet.interfaces import IDelayedCall, IProtocol, IPushProducer, IReactorTime
-from twisted.internet.protocol import Protocol
+from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from typing_extensions import override
 from zope.interface import implementer
@@ -75,7 +75,7 @@ class IdleTimeout(Protocol):
         self._arm()
 
     @override
-    def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The transport will not speak again."""
         self._paused = True
         self._disarm()

@@ -5,9 +5,9 @@ States, from the first byte of a 200 to the last, and what mostly happens in the
 ==========  ============  ============  ==============  ============  ====================  ===========  =========
 state       client left   first output  finished        cut           failed, lost, silent  hold         release
 ==========  ============  ============  ==============  ============  ====================  ===========  =========
-OPENING     stop, CLOSED  STREAMING     tail, DRAINING  stop, CLOSED  stop, raise, CLOSED
-STREAMING   stop, CLOSED                tail, DRAINING  stop, CLOSED  stop, frame, CLOSED   pause, HELD
-HELD        stop, CLOSED                tail, DRAINING  stop, CLOSED  stop, frame, CLOSED                STREAMING
+OPENING     stop, CLOSED  STREAMING     end, DRAINING   stop, CLOSED  stop, raise, CLOSED
+STREAMING   stop, CLOSED                end, DRAINING   stop, CLOSED  stop, frame, CLOSED   pause, HELD
+HELD        stop, CLOSED                end, DRAINING   stop, CLOSED  stop, frame, CLOSED                STREAMING
 DRAINING                                                              stop, CLOSED
 ==========  ============  ============  ==============  ============  ====================  ===========  =========
 
@@ -22,7 +22,7 @@ from typing import Literal, TypeAlias
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IConsumer, IDelayedCall, IProtocol, IPushProducer, IReactorTime
-from twisted.internet.protocol import Protocol
+from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.client import ResponseDone
@@ -98,7 +98,7 @@ class Relay(Protocol):
             self._translate(lambda: self._translator.feed(data))
 
     @override
-    def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The upstream's body ended; only the turn itself can say whether it is complete."""
         clean = isinstance(reason.value, (ResponseDone, PotentialDataLoss))
         if self._open:
@@ -179,7 +179,7 @@ class Relay(Protocol):
         if effect is not None:
             effect(self, *arguments)
 
-    def _tail_and_drain(self, outcome: Finished) -> None:
+    def _drain(self, outcome: Finished) -> None:
         self._release_client()
         self._producer.resumeProducing()  # trap P11: a paused upstream would keep its connection for ever
         self._set_timer(self._limits.drain, self._stop_upstream)
@@ -251,16 +251,16 @@ class Relay(Protocol):
 _TRANSITIONS: Mapping[tuple[_State, _What], tuple[_State, Callable[..., None] | None]] = {
     ("opening", "client_left"): ("closed", Relay._forget_client),
     ("opening", "first_output"): ("streaming", None),
-    ("opening", "finished"): ("draining", Relay._tail_and_drain),
+    ("opening", "finished"): ("draining", Relay._drain),
     ("opening", "cut"): ("closed", Relay._cut),
     ("opening", "failed"): ("closed", Relay._raise),
     ("streaming", "client_left"): ("closed", Relay._forget_client),
-    ("streaming", "finished"): ("draining", Relay._tail_and_drain),
+    ("streaming", "finished"): ("draining", Relay._drain),
     ("streaming", "cut"): ("closed", Relay._cut),
     ("streaming", "failed"): ("closed", Relay._frame),
     ("streaming", "hold"): ("held", Relay._pause),
     ("held", "client_left"): ("closed", Relay._forget_client),
-    ("held", "finished"): ("draining", Relay._tail_and_drain),
+    ("held", "finished"): ("draining", Relay._drain),
     ("held", "cut"): ("closed", Relay._cut),
     ("held", "failed"): ("closed", Relay._frame),
     ("held", "release"): ("streaming", Relay._resume),

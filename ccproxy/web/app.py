@@ -1,4 +1,4 @@
-"""This module is the routes, and the shape of what goes wrong on them."""
+"""This module is what is served on each path, and the shape of what goes wrong there."""
 
 from __future__ import annotations
 
@@ -95,6 +95,7 @@ class App:
             klein.handle_errors(kind)(handler)
 
     def _post(self, path: str, handler: Handler) -> None:
+        """A path that is asked by POST, the short way; Klein knows it too, and answers other methods with a 405."""
         self.klein.route(path, methods=["POST"], endpoint=path)(handler)
         self._short[b"POST", path.encode()] = handler
 

@@ -215,18 +215,18 @@ class ProxyChannel(HTTPChannel):
                 config = self.site.config
                 self._reader = HeadReader(config.max_header_bytes, config.max_headers)
                 self._enter(Phase.HEADER, config.client_header_timeout, lambda: self._refuse(too_late("header")))
-            self._take(data)
+            self._feed(data)
 
-    def _take(self, data: bytes) -> None:
+    def _feed(self, data: bytes) -> None:
         """The next bytes, of a head or of what follows it."""
         if self.phase is Phase.HEADER:
-            self._gather(data)
+            self._feed_head(data)
             return
         self.rawDataReceived(data)
         if self.phase is Phase.BODY and self.requests[-1].content.overflown:
             self._refuse(self._objection or too_large())
 
-    def _gather(self, data: bytes) -> None:
+    def _feed_head(self, data: bytes) -> None:
         """The next bytes of a head, and perhaps its end."""
         reader = self._reader
         try:
@@ -243,7 +243,7 @@ class ProxyChannel(HTTPChannel):
             self._expect(head, self.requests[-1])
         unread = self.take_unread()
         if unread:
-            (self._take if self.phase is Phase.BODY else self.dataReceived)(unread)
+            (self._feed if self.phase is Phase.BODY else self.dataReceived)(unread)
 
     def _expect(self, head: Head, request: ProxyRequest) -> None:
         """A request begins; now comes its body. One that is too large is not invited."""

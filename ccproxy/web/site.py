@@ -27,7 +27,7 @@ from ccproxy.web.turnstile import Turnstile
 _QUIET_SECONDS = 60.0
 
 
-class Connection(Protocol):
+class Drainable(Protocol):
     """A client's connection."""
 
     def drain(self) -> None:
@@ -81,7 +81,7 @@ class ProxySite(Site):
         self.refusal = refusal
         self.objection = objection
         self.clock = clock
-        self.channels: set[Connection] = set()
+        self.channels: set[Drainable] = set()
         self.draining = False
         self.turnstile = Turnstile(clock)
         self._complained_at: float | None = None
@@ -129,7 +129,7 @@ class ProxySite(Site):
         self._empty = Deferred()
         return self._empty
 
-    def forget(self, channel: Connection) -> None:
+    def forget(self, channel: Drainable) -> None:
         """A connection is closed."""
         self.channels.discard(channel)
         if self._empty is not None and not self.channels:
