@@ -74,7 +74,7 @@ class StreamAnswer:
 
     def _wake(self, due: float) -> None:
         self.close()
-        self._timer = self._clock.callLater(due - self._clock.seconds(), self._due)
+        self._timer = self._clock.callLater(max(0, due - self._clock.seconds()), self._due)
 
     def _due(self) -> None:
         self._timer = None

@@ -191,8 +191,8 @@ class Connection(Protocol):
         if self._whole or 100 <= code < 200:
             return
         response = Response(self.transport, self.hang_up, code, phrase, fields)
-        if field(response, b"transfer-encoding").lower() not in (b"", b"chunked"):
-            raise ValueError("a coding that nobody asked for")
+        if any(name == b"transfer-encoding" and value.lower() != b"chunked" for name, value in response.fields):
+            raise ValueError("a coding that nobody asked for")  # httptools makes an error of its own of it
         self._idleness.keep(keep_alive_seconds(field(response, b"keep-alive")))
         self._response = response
 

@@ -119,7 +119,7 @@ class IdleTimeout(Protocol):
         if self._timer is not None and due < self._timer.getTime():
             self._disarm()  # trap P31: to draw it in, a reactor would search for it among all timers there are
         if self._timer is None:
-            self._timer = self._clock.callLater(due - self._clock.seconds(), self._due)
+            self._timer = self._clock.callLater(max(0, due - self._clock.seconds()), self._due)
 
     def _disarm(self) -> None:
         if self._timer is not None:

@@ -46,6 +46,11 @@ class Head:
         return None if length is None else f"Content-Length: {length}".encode("latin-1")
 
     @property
+    def has_body(self) -> bool:
+        """Whether something follows the head that belongs to it."""
+        return "transfer-encoding" in self.plain or self.plain.get("content-length", "").strip("0") != ""
+
+    @property
     def persists(self) -> bool:
         """Whether the client may ask again on the same connection; that of HTTP/1.0 never does."""
         options = self.plain.get("connection", "").lower().replace(",", " ").split()

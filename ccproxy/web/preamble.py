@@ -16,14 +16,14 @@ def response_head(first: str, fields: Mapping[str, str], now: float) -> bytes:
 
     Args:
         first: Its first line, without the line break.
-        fields: The fields of this response; a line break in one becomes a space.
+        fields: The fields of this response; a line break in one becomes a space, and bytes that are no UTF-8 are lone surrogates.
         now: The time, Unix seconds.
     """
     lines = [f"{name}: {value}" for name, value in fields.items()]
     text = "\r\n".join((first, _preamble(int(now)), *lines, "", ""))
     if text.count("\n") != len(lines) + _PREAMBLE_LINES + 2 or text.count("\r") != text.count("\n"):
         return response_head(_line(first), {_line(name): _line(value) for name, value in fields.items()}, now)
-    return text.encode()
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _line(text: str) -> str:

@@ -61,8 +61,11 @@ class ProxyRequest(Request):
         """The client has left."""
         self._left = True
         super().connectionLost(reason)
-        if self._when_left is not None:
-            self._when_left()
+        try:
+            if self._when_left is not None:
+                self._when_left()
+        except Exception:
+            self._log.failure("A bug in what was to end with its client")
 
     def when_left(self, call: Callable[[], None]) -> None:
         """Call something when the client leaves before its answer is whole: `notifyFinish`, without the ceremony."""
@@ -137,7 +140,7 @@ class ProxyRequest(Request):
     @override
     def setHeader(self, name: str | bytes, value: str | bytes) -> None:
         """Put a field into the head of the response, in place of one of the same name."""
-        self._fields[_canonical(name)] = value if isinstance(value, str) else value.decode()
+        self._fields[_canonical(name)] = value if isinstance(value, str) else value.decode("utf-8", "surrogateescape")
 
     @override
     def write(self, data: bytes) -> None:
@@ -158,7 +161,9 @@ class ProxyRequest(Request):
             self.chunked = 1
             self._fields["Transfer-Encoding"] = "chunked"
         first = b"%b %d %b" % (self.clientproto, self.code, self.code_message)
-        self.channel.write(response_head(first.decode("latin-1"), self._fields, self.channel.site.clock.seconds()))
+        self.channel.write(
+            response_head(first.decode("utf-8", "surrogateescape"), self._fields, self.channel.site.clock.seconds())
+        )
 
     @override
     def getRequestHostname(self) -> bytes:

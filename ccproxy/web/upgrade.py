@@ -69,7 +69,7 @@ def _check(request: ProxyRequest, headers: Mapping[str, str]) -> None:
         raise ProxyError(Kind.UPGRADE_REQUIRED, f"WebSockets are spoken here in version {_VERSION} (RFC 6455).")
     if not _KEY.fullmatch(headers.get("sec-websocket-key", "")):
         raise ProxyError(Kind.INVALID_REQUEST, "The Sec-WebSocket-Key header is none.")
-    if request.head.framing not in (None, b"Content-Length: 0"):
+    if request.head.has_body:
         raise ProxyError(Kind.INVALID_REQUEST, "A request for a WebSocket has no body.")
     if request.channel.site.draining:
         raise ProxyError(Kind.OVERLOADED, "The proxy is shutting down; connect again.")

@@ -76,6 +76,17 @@ class ReadingTests(AgentTestCase):
         self.assertEqual(response.headers.getRawHeaders(b"x-y"), [b"z"])
         self.assertEqual(self.successResultOf(readBody(response)), b"hi")
 
+    def test_chunked_twice(self) -> None:
+        """A server that chunks behind one that says so already is understood; any other coding is not."""
+        field = b"Transfer-Encoding: chunked\r\n"
+        for other, taken in ((field, True), (b"Transfer-Encoding: gzip\r\n", False)):
+            sent, peer = self.answered(b"HTTP/1.1 200 OK\r\n" + other + field + b"\r\n2\r\nhi\r\n0\r\n\r\n")
+            if taken:
+                self.assertEqual(self.body(sent), b"hi")
+                peer.hang_up()
+            else:
+                self.failureResultOf(sent, ResponseFailed)
+
     def test_trailers(self) -> None:
         """Trailers are passed over, and endless ones end the answer badly."""
         sent, peer = self.answered(CHUNKED + b"2\r\nhi\r\n0\r\nx: y\r\n\r\n")

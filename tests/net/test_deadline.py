@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from twisted.internet.base import DelayedCall
-from twisted.internet.interfaces import IProtocol, IPushProducer
+from twisted.internet.interfaces import IDelayedCall, IProtocol, IPushProducer
 from twisted.internet.protocol import Protocol
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
@@ -42,12 +44,21 @@ class Listener(Protocol):
         self.lost.append(reason)
 
 
+class StrictClock(Clock):
+    """A clock that lets nothing be called in the past, as reactors do."""
+
+    @override
+    def callLater(self, delay: float, callable: Callable[..., object], *args: object, **kw: object) -> IDelayedCall:
+        assert delay >= 0, delay
+        return super().callLater(delay, callable, *args, **kw)
+
+
 class IdleTimeoutTests(SynchronousTestCase):
     """A transport that may be silent for 30 seconds, between it and a protocol that listens."""
 
     @override
     def setUp(self) -> None:
-        self.clock = Clock()
+        self.clock = StrictClock()
         self.clock.advance(1000)
         self.body = UpstreamBody()
         self.listener = Listener()
@@ -164,6 +175,18 @@ class IdleTimeoutTests(SynchronousTestCase):
         self.patch(DelayedCall, "reset", lambda call, seconds: self.fail("a timer was reset"))
 
         self.test_shorter_limit_holds_from_the_read_that_brings_it()
+
+    def test_jump(self) -> None:
+        """When the time jumps while a read is looked at, beyond a limit that the read has drawn in, that limit is over, and no more."""
+        self.allowed = 900
+        self.connect()
+        self.patch(self.listener, "dataReceived", lambda data: self.clock.advance(100))
+        self.allowed = 30
+
+        self.idle.dataReceived(b"now I talk")
+        self.clock.advance(0)
+
+        self.assertEqual(self.silences, [30])
 
     def test_longer_limit_holds_from_the_read_that_brings_it(self) -> None:
         """When a read makes the transport less suspicious, the old limit does not cut it."""

@@ -22,6 +22,12 @@ class ResponseHeadTests(SynchronousTestCase):
             b"Access-Control-Expose-Headers: *\r\nContent-Type: text/plain\r\n\r\n",
         )
 
+    def test_bytes(self) -> None:
+        """What is no UTF-8 leaves as it came."""
+        head = response_head("HTTP/1.1 200 OK", {"X-A": b"\xe9".decode("utf-8", "surrogateescape"), "X-B": "\xe9"}, NOW)
+
+        self.assertTrue(head.endswith(b"X-A: \xe9\r\nX-B: \xc3\xa9\r\n\r\n"))
+
     @given(
         st.dictionaries(st.sampled_from(["X-A", "X-B", "X-C"]), st.text(st.sampled_from("ab \r\n\v\f\x1c\x85\u2028")))
     )
