@@ -27,7 +27,8 @@ FIELDS: dict[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("output", "tools"), list),
     **dict.fromkeys(("text", "metadata", "usage", "error", "reasoning", "incomplete_details"), dict),
     "tool_choice": (str, dict),
-    **dict.fromkeys(("previous_response_id", "instructions", "safety_identifier", "prompt_cache_key"), str),
+    "instructions": (str, list),
+    **dict.fromkeys(("previous_response_id", "safety_identifier", "prompt_cache_key"), str),
 }
 """The fields of a response object, all of which are there."""
 

@@ -42,6 +42,7 @@ _DOCUMENTS = {
 _CHAT_WORDS = {(kind.status, *CHAT_TYPES[kind]) for kind in Kind}
 _RESPONSES_WORDS = {
     *_CHAT_WORDS,
+    (400, "invalid_request_error", "invalid_value"),
     (400, "invalid_request_error", "previous_response_not_found"),
     (429, "usage_limit_reached", "usage_limit_reached"),
     (503, "server_error", "server_is_overloaded"),

@@ -102,7 +102,7 @@ def _bend(holder: Holder, key: str | int, places: Sequence[Place], random: Rando
         case 1:
             del holder[key]  # type: ignore[arg-type] # the key is the holder's
         case 2:
-            _put(holder, key, random.choice(([value], {"type": value}, {key: value}, [value] * 9)))
+            _put(holder, key, random.choice(([value], {"type": value}, {str(key): value}, [value] * 9)))
         case 3:
             _put(holder, key, deepcopy(_at(*random.choice(places))))
         case 4:
