@@ -129,7 +129,7 @@ def assemble(config: Config, agent: IAgent, reactor: Any, offload: Offload = at_
         dialects=DIALECTS,
         offload=offload,
     )
-    app = App(DIALECTS, house)
+    app = App(house)
     return Assembly(house, app, ProxySite(app.resource(), config, app.refusal, app.objection, reactor))
 
 

@@ -163,7 +163,7 @@ class CorpusDaemon(MemoryDaemon):
         self.house = evolve(
             self.house, upstream=upstream, token=_token, random=lambda: 0.5, corrections=_NoCorrections()
         )
-        self.app = App(DIALECTS, self.house)
+        self.app = App(self.house)
         self.site = ProxySite(self.app.resource(), config, self.app.refusal, self.app.objection, self.clock)
 
     def follow(self, attempts: Sequence[Attempt]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
 from klein import Klein
@@ -35,8 +35,7 @@ class App:
     """The web application.
 
     Args:
-        dialects: The languages that clients may speak; the first is the default.
-        house: What exchanges need.
+        house: What exchanges need; the first of its dialects is the default.
 
     Attributes:
         klein: The routes.
@@ -44,8 +43,8 @@ class App:
 
     _log = Logger()
 
-    def __init__(self, dialects: Sequence[Dialect], house: House) -> None:
-        self._dialects = dialects
+    def __init__(self, house: House) -> None:
+        self._dialects = house.dialects
         self._house = house
         self.klein = Klein()
         self._short: dict[tuple[bytes, bytes], Handler] = {}

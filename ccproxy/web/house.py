@@ -39,7 +39,7 @@ class House:
         token: Makes random hex text of so many bytes.
         random: Makes a random number from 0 to 1.
         corrections: What was learned of the upstream's token counts.
-        dialects: What a body may be written in, whatever its path.
+        dialects: The languages that clients may speak; a body may be written in any of them, whatever its path.
         offload: Where large requests are read.
     """
 
@@ -56,6 +56,6 @@ class House:
     clock: IReactorTime
     token: Callable[[int], str]
     random: Callable[[], float]
+    dialects: Sequence[Dialect]
     corrections: Corrections = field(factory=Corrections)
-    dialects: Sequence[Dialect] = ()
     offload: Offload = at_once

@@ -10,7 +10,7 @@ from typing import Any, cast
 from attrs import frozen
 from twisted.web.iweb import IAgent
 
-from ccproxy.codecs import Dialect, Encoder, Memory, Turn
+from ccproxy.codecs import Encoder, Memory, Turn
 from ccproxy.dialects.openai_chat.dialect import OpenAIChat
 from ccproxy.dialogue import Call, Dialogue
 from ccproxy.errors import ProxyError
@@ -159,9 +159,8 @@ def frames(data: bytes) -> Iterator[Frame]:
 
 def spoken(house: House) -> tuple[App, ProxySite]:
     """The routes of a house whose only dialect is `Spoken`, and the factory of its connections."""
-    dialects: Sequence[Dialect] = (Spoken(),)
-    house.dialects = dialects
-    app = App(dialects, house)
+    house.dialects = (Spoken(),)
+    app = App(house)
     return app, ProxySite(app.resource(), house.config, app.refusal, app.objection, house.clock)
 
 

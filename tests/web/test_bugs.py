@@ -78,7 +78,8 @@ class BugTests(HouseTestCase):
     def broken(self, *dialects: Dialect) -> MemoryDaemon:
         """A daemon that speaks other dialects than its own."""
         daemon = self.daemon()
-        daemon.app = App(dialects, daemon.house)
+        daemon.house.dialects = dialects
+        daemon.app = App(daemon.house)
         daemon.site = ProxySite(
             daemon.app.resource(), daemon.house.config, daemon.app.refusal, daemon.app.objection, daemon.clock
         )

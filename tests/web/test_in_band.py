@@ -34,7 +34,8 @@ class InBandTests(HouseTestCase):
     def listening(self) -> MemoryDaemon:
         """A daemon whose only dialect wants failures inside the stream."""
         daemon = self.daemon()
-        daemon.app = App((InBand(),), daemon.house)
+        daemon.house.dialects = (InBand(),)
+        daemon.app = App(daemon.house)
         daemon.site = ProxySite(
             daemon.app.resource(), daemon.house.config, daemon.app.refusal, daemon.app.objection, daemon.clock
         )
