@@ -8,7 +8,7 @@ _STOCK = 4096  # bytes that one call to the system brings
 
 
 class Tokens:
-    """Makes random hex text, from a stock of the system's random bytes, each of which is used once.
+    """Makes random hex text, from a stock of the system's random bytes, each of which is used once: `secrets` asks the system each time.
 
     A process that forks would share the rest of its stock with its child; workers are started anew, and have their own.
     """

@@ -26,6 +26,7 @@ from ccproxy.codecs import HTTPRequest
 from ccproxy.net.body import BytesProducer
 from ccproxy.net.connection import Connection
 from ccproxy.net.dial import Dialer, watch
+from ccproxy.net.headers import joined
 from ccproxy.net.idle import KEPT_CONNECTIONS, KEPT_SECONDS, may_be_repeated
 
 _Key: TypeAlias = "tuple[bytes, bytes, int]"  # scheme, host, port
@@ -192,7 +193,7 @@ def _head(method: str, place: _Place, fields: Iterable[tuple[str, str]], body: I
     """The head of a request.
 
     Raises:
-        ValueError: There is a line break where it would begin another field, or another request.
+        ValueError: There is a line break where none may be.
     """
     lines = [f"{method} {place.target} HTTP/1.1", f"Host: {place.host}"]
     lines += [f"{name}: {value}" for name, value in fields]
@@ -200,7 +201,4 @@ def _head(method: str, place: _Place, fields: Iterable[tuple[str, str]], body: I
         lines.append(f"Content-Length: {body.length}")  # ours know theirs
     elif method == "POST":
         lines.append("Content-Length: 0")
-    head = "\r\n".join((*lines, "", ""))
-    if head.count("\n") != len(lines) + 1 or head.count("\r") != len(lines) + 1:
-        raise ValueError("a field of a request holds a line break")
-    return head.encode("latin-1")
+    return joined(lines).encode("latin-1")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import NoReturn, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 from attrs import frozen
 from OpenSSL import SSL
@@ -82,10 +82,10 @@ class UpstreamClient:
             ProxyError: There is no 200, and why; `ProxyError.replayable` when nothing can have been generated.
         """
         began = self._clock.seconds()
-        response = await _answered(self._agent.ask(request), self._clock, seconds)
+        response = await self._awaited(self._agent.ask(request), began, seconds)
         if response.code == 200:
             return response
-        reply = await self._limited(Deferred.fromCoroutine(_read(response, _REFUSAL_LIMIT)), began, seconds)
+        reply = await self._awaited(Deferred.fromCoroutine(_read(response, _REFUSAL_LIMIT)), began, seconds)
         raise diagnose(reply.status, reply.headers, reply.body)
 
     async def fetch(self, request: HTTPRequest, *, limit: int, seconds: float) -> Reply:
@@ -100,10 +100,10 @@ class UpstreamClient:
             ProxyError: There is no response.
         """
         fetched = Deferred.fromCoroutine(self._fetched(request, limit))
-        return await self._limited(fetched, self._clock.seconds(), seconds)
+        return await self._awaited(fetched, self._clock.seconds(), seconds)
 
     async def _fetched(self, request: HTTPRequest, limit: int) -> Reply:
-        sent = self._http.request(
+        response = await self._http.request(
             request.method,
             request.url,
             headers=headers_of(request),
@@ -112,56 +112,38 @@ class UpstreamClient:
             unbuffered=True,
             reactor=self._clock,  # type: ignore[arg-type] # treq uses it for its own timeout only
         )
-        response = await _answered(sent, self._clock)
         return await _read(response, limit)
 
-    def _limited(self, waited: Deferred[_T], began: float, seconds: float) -> Deferred[_T]:
-        """The same, which fails and is cancelled ``seconds`` after ``began``; 0 for never."""
+    def _awaited(self, sent: Deferred[_T], began: float, seconds: float) -> Deferred[_T]:
+        """The same result, until ``seconds`` after ``began`` (0: for ever); what went wrong has our name.
 
-        def late(*_: object) -> NoReturn:
-            raise _late(seconds)
+        A cancellation is a `CancelledError`, whatever the layers below make of it.
+        """
 
-        if seconds:
+        def give_up(why: Exception) -> None:
+            awaited.errback(why)
+            sent.cancel()
+
+        def hand_over(result: _T | Failure) -> None:
+            if awaited.called:
+                return
+            if isinstance(result, Failure) and isinstance(result.value, _NAMED):
+                awaited.errback(_named(result.value))
+            else:
+                awaited.callback(result)
+
+        def stop(result: _T) -> _T:
+            if timer.active():
+                timer.cancel()
+            return result
+
+        awaited: Deferred[_T] = Deferred(lambda _: give_up(CancelledError()))
+        if seconds:  # not `addTimeout`, whose callbacks cost as much as all of this
             left = max(0, began + seconds - self._clock.seconds())
-            waited.addTimeout(left, self._clock, onTimeoutCancel=late)
-        return waited
-
-
-def _answered(sent: Deferred[_T], clock: IReactorTime, seconds: float = 0) -> Deferred[_T]:
-    """The same result, but what went wrong has our name, and a cancellation is a `CancelledError` whatever the layers below make of it.
-
-    Args:
-        sent: What is waited for.
-        clock: Where the time comes from.
-        seconds: How long; 0 for ever.
-    """
-
-    def leave(left: Deferred[_T]) -> None:
-        give_up(CancelledError())
-
-    def give_up(why: Exception) -> None:
-        answered.errback(why)
-        sent.cancel()
-
-    def hand_over(result: _T | Failure) -> None:
-        if answered.called:
-            return
-        if isinstance(result, Failure) and isinstance(result.value, _NAMED):
-            answered.errback(_named(result.value))
-        else:
-            answered.callback(result)
-
-    def settled(result: _T) -> _T:
-        if timer.active():
-            timer.cancel()
-        return result
-
-    answered: Deferred[_T] = Deferred(leave)
-    if seconds:
-        timer = clock.callLater(seconds, lambda: give_up(_late(seconds)))
-        answered.addBoth(settled)
-    sent.addBoth(hand_over)
-    return answered
+            timer = self._clock.callLater(left, lambda: give_up(_late(seconds)))
+            awaited.addBoth(stop)
+        sent.addBoth(hand_over)
+        return awaited
 
 
 def _late(seconds: float) -> ProxyError:

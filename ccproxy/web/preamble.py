@@ -10,6 +10,8 @@ from functools import lru_cache
 
 from twisted.web.http import datetimeToString
 
+from ccproxy.net.headers import joined
+
 
 def response_head(first: str, fields: Mapping[str, str], now: float) -> bytes:
     """A whole head, with the empty line at its end.
@@ -19,27 +21,19 @@ def response_head(first: str, fields: Mapping[str, str], now: float) -> bytes:
         fields: The fields of this response; a line break in one becomes a space, and bytes that are no UTF-8 are lone surrogates.
         now: The time, Unix seconds.
     """
-    lines = [f"{name}: {value}" for name, value in fields.items()]
-    text = "\r\n".join((first, _preamble(int(now)), *lines, "", ""))
-    if text.count("\n") != len(lines) + _PREAMBLE_LINES + 2 or text.count("\r") != text.count("\n"):
-        return response_head(_line(first), {_line(name): _line(value) for name, value in fields.items()}, now)
-    return text.encode("utf-8", "surrogateescape")
-
-
-def _line(text: str) -> str:
-    return " ".join(text.splitlines())
-
-
-_PREAMBLE_LINES = 4
+    lines = [first, *_preamble(int(now)), *(f"{name}: {value}" for name, value in fields.items())]
+    try:
+        head = joined(lines)
+    except ValueError:
+        head = joined([" ".join(line.splitlines()) for line in lines])
+    return head.encode("utf-8", "surrogateescape")
 
 
 @lru_cache(2)
-def _preamble(now: int) -> str:
-    return "\r\n".join(
-        (
-            "Server: ccproxy",
-            f"Date: {datetimeToString(now).decode()}",
-            "Access-Control-Allow-Origin: *",
-            "Access-Control-Expose-Headers: *",
-        )
+def _preamble(now: int) -> tuple[str, ...]:
+    return (
+        "Server: ccproxy",
+        f"Date: {datetimeToString(now).decode()}",
+        "Access-Control-Allow-Origin: *",
+        "Access-Control-Expose-Headers: *",
     )

@@ -82,10 +82,7 @@ def view(body: Fields) -> View:
 def _is_own(message: dict[str, Any]) -> bool:
     if message.get("tool_calls") or message.get("role") == "tool":
         return True
-    content = message.get("content")
-    if isinstance(content, str):
-        return False
-    return any(part.get("type") == "image_url" for part in fields.objects_in(content))
+    return any(part.get("type") == "image_url" for part in fields.objects_in(message.get("content")))
 
 
 def _refuse_unanswerable(body: Fields) -> None:
