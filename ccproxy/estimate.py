@@ -9,19 +9,22 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
+from attrs import define, field
+
 from ccproxy.framing import dumps
-from ccproxy.prompt import Image, Message, Part, Prompt, Reasoning, Text, Tool, ToolCall, ToolResult
+from ccproxy.prompt import Image, Part, Prompt, Reasoning, Text, Tool, ToolCall, ToolResult
 
 # Characters per token, by the kind of character; the kinds are told apart by the bytes of UTF-8, which costs milliseconds per megabyte.
+# The most frequent come first: each is taken out before the next ones are looked for.
 _KINDS: tuple[tuple[bytes, float], ...] = (
     (bytes([*range(0x41, 0x5B), *range(0x61, 0x7B)]), 4.2),  # letters of running text
-    (bytes(range(0xC2, 0xE0)), 2.5),  # first bytes of two: accents, Greek, Cyrillic, Hebrew, Arabic
-    (bytes(range(0xE0, 0xF0)), 1.3),  # first bytes of three: Chinese, Japanese, Korean, and other scripts
-    (bytes(range(0xF0, 0xF8)), 0.5),  # first bytes of four: emoji
-    (bytes(range(0x30, 0x3A)), 2.6),  # digits
-    (bytes([*range(0x21, 0x30), *range(0x3A, 0x41), *range(0x5B, 0x61), *range(0x7B, 0x7F)]), 1.7),  # punctuation
-    (b"\n\t", 3.0),
     (b" ", 40.0),  # which mostly belong to the word that follows
+    (bytes([*range(0x21, 0x30), *range(0x3A, 0x41), *range(0x5B, 0x61), *range(0x7B, 0x7F)]), 1.7),  # punctuation
+    (bytes(range(0x30, 0x3A)), 2.6),  # digits
+    (b"\n\t", 3.0),
+    (bytes(range(0xE0, 0xF0)), 1.3),  # first bytes of three: Chinese, Japanese, Korean, and other scripts
+    (bytes(range(0xC2, 0xE0)), 2.5),  # first bytes of two: accents, Greek, Cyrillic, Hebrew, Arabic
+    (bytes(range(0xF0, 0xF8)), 0.5),  # first bytes of four: emoji
 )
 _MESSAGE_TOKENS = 4
 _TOOL_TOKENS = 12
@@ -33,8 +36,14 @@ _MOST_MODELS = 512
 
 def estimate(prompt: Prompt) -> int:
     """Count a prompt's tokens: system text, messages, images and tools; at least 1."""
-    counted = sum(_message(message) for message in prompt.messages) + sum(_tool(tool) for tool in prompt.tools)
-    return max(1, round(counted))
+    said = _Said()
+    for message in prompt.messages:
+        said.tokens += _MESSAGE_TOKENS
+        for part in message.parts:
+            said.part(part)
+    for tool in prompt.tools:
+        said.tool(tool)
+    return max(1, round(said.tokens + _counted(b"".join(said.texts))))
 
 
 class Corrections:
@@ -58,26 +67,42 @@ class Corrections:
             self._ratios.popitem(last=False)
 
 
-def _message(message: Message) -> float:
-    return _MESSAGE_TOKENS + sum(_part(part) for part in message.parts)
+@define
+class _Said:
+    """What a prompt says: its texts, and the tokens of all else. Many texts are counted fastest in one."""
+
+    tokens: int = 0
+    texts: list[bytes] = field(factory=list, repr=False)
+
+    def part(self, part: Part) -> None:
+        match part:
+            case Text(text) | Reasoning(text):
+                self._text(text)
+            case Image():
+                self.tokens += _IMAGE_TOKENS
+            case ToolCall(_, name, arguments):
+                self.tokens += _TOOL_TOKENS
+                self._text(name)
+                self._text(arguments)
+            case ToolResult(_, content):
+                self.tokens += _TOOL_TOKENS
+                for inner in content:
+                    self.part(inner)
+
+    def tool(self, tool: Tool) -> None:
+        self.tokens += _TOOL_TOKENS
+        self._text(tool.name)
+        self._text(tool.description or "")
+        self.texts.append(dumps(tool.schema))
+
+    def _text(self, text: str) -> None:
+        self.texts.append(text.encode("utf-8", "replace"))
 
 
-def _part(part: Part) -> float:
-    match part:
-        case Text(text) | Reasoning(text):
-            return _text(text)
-        case Image():
-            return _IMAGE_TOKENS
-        case ToolCall(_, name, arguments):
-            return _TOOL_TOKENS + _text(name) + _text(arguments)
-        case ToolResult(_, content):
-            return _TOOL_TOKENS + sum(_part(inner) for inner in content)
-
-
-def _tool(tool: Tool) -> float:
-    return _TOOL_TOKENS + _text(tool.name) + _text(tool.description or "") + _text(dumps(tool.schema).decode())
-
-
-def _text(text: str) -> float:
-    data = text.encode("utf-8", "replace")
-    return sum((len(data) - len(data.translate(None, kind))) / per_token for kind, per_token in _KINDS)
+def _counted(text: bytes) -> float:
+    tokens = 0.0
+    for kind, per_token in _KINDS:
+        rest = text.translate(None, kind)
+        tokens += (len(text) - len(rest)) / per_token
+        text = rest
+    return tokens
