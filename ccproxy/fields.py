@@ -8,22 +8,17 @@ nobody asked for. A field that is ``null`` counts as absent.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, TypeVar
 
 from ccproxy.errors import Kind, ProxyError
-from ccproxy.framing import MalformedJSONError, dumps, loads
-from ccproxy.prompt import Image
+from ccproxy.framing import MalformedJSONError, loads
 
 _T = TypeVar("_T", str, bool, list[Any], dict[str, Any])
 _TYPE_NAMES = {str: "a string", bool: "true or false", list: "an array", dict: "an object"}
 _STRUCTURE = (b"[", b"{", b",")
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _MOST_VALUES = 250_000  # each may take thirty times its length in memory, and all are made without a pause
-_LONGEST_MODEL_ID = 256
-_LONGEST_SEQUENCE = 1000
-_MOST_SEQUENCES = 64
-_DATA_URL = re.compile(r"data:(?P<type>[\w.+-]+/[\w.+-]+)(?:;[\w.+-]+=[^;,]*)*;base64,", re.ASCII | re.IGNORECASE)
 
 
 def invalid(message: str, field: str) -> ProxyError:
@@ -65,35 +60,6 @@ def _has_too_many_values(data: bytes) -> bool:
 def _marks(data: bytes) -> int:
     """How many marks there are before values; at most one too many of each kind are counted. `bytes.count` takes eight times as long."""
     return sum(len(data) - len(data.replace(mark, b"", _MOST_VALUES + 1)) for mark in _STRUCTURE)
-
-
-def model_of(body: Fields) -> str:
-    """The model that a request body names."""
-    model = body.required_string("model")
-    if len(model) > _LONGEST_MODEL_ID:
-        raise invalid(f"has to be at most {_LONGEST_MODEL_ID} characters long.", body.at("model"))
-    return model
-
-
-def stop_of(sequences: Sequence[str], place: str) -> tuple[str, ...]:
-    """Stop sequences: not empty, and not so many or long that looking for them would be felt."""
-    if len(sequences) > _MOST_SEQUENCES or any(len(sequence) > _LONGEST_SEQUENCE for sequence in sequences):
-        raise invalid(
-            f"has to be at most {_MOST_SEQUENCES} sequences of at most {_LONGEST_SEQUENCE} characters.", place
-        )
-    return tuple(sequence for sequence in sequences if sequence)
-
-
-def arguments_of(value: object) -> str:
-    """A call's arguments in a history as JSON text: some clients keep a string, some the object."""
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else dumps(value).decode()
-
-
-def objects_in(value: object) -> list[dict[str, Any]]:
-    """The objects of an array, if it is one: for a first look at a body, which refuses nothing."""
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 class Fields:
@@ -229,18 +195,3 @@ class Fields:
         if isinstance(value, bool) or not isinstance(value, (int, float)) or abs(value) == float("inf"):
             raise invalid("has to be a number.", self.at(name))
         return value
-
-
-def image_from_data_url(url: str, place: str) -> Image:
-    """Read an inline image.
-
-    Raises:
-        ProxyError: It is the address of a remote image, which is never fetched, or not base64.
-    """
-    head = _DATA_URL.match(url)
-    if head is None:
-        raise invalid(
-            "has to be a data URL (data:image/png;base64,...). Remote images are not fetched, and the upstream ignores them.",
-            place,
-        )
-    return Image(head["type"].lower(), url[head.end() :])

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from ccproxy.errors import Kind, ProxyError
-from ccproxy.fields import Fields, arguments_of, body, image_from_data_url, invalid, model_of, objects_in
-from ccproxy.prompt import Image
+from ccproxy.fields import Fields, body, invalid
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=3),
@@ -65,14 +64,6 @@ class BodyTests(FieldsTestCase):
     def test_not_an_object(self) -> None:
         """A body that is other JSON is refused."""
         self.refused("The request body has to be a JSON object.", None, body, b"[1]")
-
-    def test_model(self) -> None:
-        """A model has a name, of at most 256 characters."""
-        self.assertEqual(model_of(Fields({"model": "m" * 256}, "")), "m" * 256)
-        self.refused(
-            "model: has to be at most 256 characters long.", "model", model_of, Fields({"model": "m" * 257}, "")
-        )
-        self.refused("model: is required.", "model", model_of, Fields({}, ""))
 
 
 class PlaceTests(FieldsTestCase):
@@ -230,34 +221,3 @@ class ReadingTests(FieldsTestCase):
             reader(fields(a=value), "a")
         except ProxyError as error:
             self.assertTrue((error.field or "").startswith("tools[2].a"))
-
-
-class ValueTests(FieldsTestCase):
-    """Values that several dialects have."""
-
-    def test_arguments(self) -> None:
-        """A call's arguments are JSON text, whether the client kept the text, the object or nothing."""
-        self.assertEqual(
-            [arguments_of(value) for value in ('{"a": 1}', {"a": [1, "é"]}, None)], ['{"a": 1}', '{"a":[1,"é"]}', ""]
-        )
-
-    def test_objects_in(self) -> None:
-        """Of an array its objects are found; of anything else there are none."""
-        self.assertEqual(objects_in([1, {"a": 1}, None, [], {}]), [{"a": 1}, {}])
-        others: tuple[object, ...] = (None, "a", {"a": {}}, 5)
-        self.assertEqual([objects_in(value) for value in others], [[]] * 4)
-
-    def test_image(self) -> None:
-        """A data URL holds an image's type, in lower case, and its data; parameters of the type are left out."""
-        for url in (
-            "data:image/png;base64,iVBORw0KGgo=",
-            "DATA:image/PNG;Base64,iVBORw0KGgo=",
-            "data:image/png;name=a.png;charset=utf-8;base64,iVBORw0KGgo=",
-        ):
-            self.assertEqual(image_from_data_url(url, "a"), Image("image/png", "iVBORw0KGgo="))
-
-    def test_no_image(self) -> None:
-        """The address of an image, and data that is not base64, are refused with the form that is taken."""
-        message = "a: has to be a data URL (data:image/png;base64,...). Remote images are not fetched, and the upstream ignores them."
-        for url in ("https://example.org/a.png", "data:image/png,abc", "data:;base64,abc", "iVBORw0KGgo=", ""):
-            self.refused(message, "a", image_from_data_url, url, "a")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
-from ccproxy import fields
+from ccproxy import values
 from ccproxy.fields import Fields, invalid
 from ccproxy.prompt import (
     Image,
@@ -87,7 +87,7 @@ def _part(block: Fields, kind: str) -> Iterator[Part]:
         case "thinking":
             yield Reasoning(block.string("thinking") or "", block.string("signature") or "")
         case "tool_use":
-            name, arguments = block.required_string("name"), fields.arguments_of(block.raw("input"))
+            name, arguments = block.required_string("name"), values.arguments_of(block.raw("input"))
             yield ToolCall(block.string("id") or "", name, arguments)
         case "tool_result":
             content = tuple(_result(block))
@@ -130,7 +130,7 @@ def _image(block: Fields) -> Image:
     if kind == "base64":
         return Image(source.required_string("media_type").lower(), source.required_string("data"))
     if kind == "url":
-        return fields.image_from_data_url(source.required_string("url"), source.at("url"))
+        return values.image_from_data_url(source.required_string("url"), source.at("url"))
     raise invalid("An image has to be inline: only a base64 source can be sent to the upstream.", source.at("type"))
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from attrs import evolve
 
-from ccproxy import fields, tools
+from ccproxy import tools, values
 from ccproxy.dialects.anthropic_messages.content import conversation
 from ccproxy.errors import Kind, ProxyError
 from ccproxy.fields import Fields, invalid
@@ -22,8 +22,8 @@ _BUDGETS = ((10000, Effort.HIGH), (5000, Effort.MEDIUM), (0, Effort.LOW))  # fro
 
 def recognises(body: Fields) -> bool:
     """Whether there is a block that only this API has; system text beside the conversation alone does not tell."""
-    messages = fields.objects_in(body.peek("messages"))
-    blocks = (block for message in messages for block in fields.objects_in(message.get("content")))
+    messages = values.objects_in(body.peek("messages"))
+    blocks = (block for message in messages for block in values.objects_in(message.get("content")))
     return any(block.get("type") in _OWN_BLOCKS for block in blocks)
 
 
@@ -38,7 +38,7 @@ def parse(body: Fields) -> Prompt:
     thinking, output = body.object("thinking"), body.object("output_config")
     older_form, form = body.object("output_format"), output and output.object("format")
     prompt = Prompt(
-        model=fields.model_of(body),
+        model=values.model_of(body),
         messages=conversation(body, notes),
         stream=body.boolean("stream") or False,
         tools=tools.offered(body, notes),
@@ -47,7 +47,7 @@ def parse(body: Fields) -> Prompt:
         max_tokens=body.integer("max_tokens", least=1),
         temperature=body.number("temperature", least=0, most=2),
         top_p=body.number("top_p", least=0, most=1),
-        stop=fields.stop_of(body.strings("stop_sequences"), "stop_sequences"),
+        stop=values.stop_of(body.strings("stop_sequences"), "stop_sequences"),
         effort=_effort(thinking, output, notes),
         output=_output(form or older_form),
         view=view(body),

@@ -12,7 +12,7 @@ from typing import Any
 
 from attrs import evolve
 
-from ccproxy import fields, openai, tools
+from ccproxy import openai, tools, values
 from ccproxy.fields import Fields, invalid
 from ccproxy.prompt import (
     Effort,
@@ -41,7 +41,7 @@ _ROLES = {
 
 def recognises(body: Fields) -> bool:
     """Whether a message has something that only this API has: calls beside its content, a result's role, or an image's part."""
-    return any(_is_own(message) for message in fields.objects_in(body.peek("messages")))
+    return any(_is_own(message) for message in values.objects_in(body.peek("messages")))
 
 
 def parse(body: Fields) -> Prompt:
@@ -54,7 +54,7 @@ def parse(body: Fields) -> Prompt:
     notes: list[Note] = []
     limit, older_limit = body.integer("max_completion_tokens", least=1), body.integer("max_tokens", least=1)
     prompt = Prompt(
-        model=fields.model_of(body),
+        model=values.model_of(body),
         messages=_messages(body),
         stream=body.boolean("stream") or False,
         tools=tools.offered(body, notes),
@@ -63,7 +63,7 @@ def parse(body: Fields) -> Prompt:
         max_tokens=older_limit if limit is None else limit,
         temperature=body.number("temperature", least=0, most=2),
         top_p=body.number("top_p", least=0, most=1),
-        stop=fields.stop_of(body.one_or_more("stop"), "stop"),
+        stop=values.stop_of(body.one_or_more("stop"), "stop"),
         effort=_effort(body, notes),
         output=openai.output(body.object("response_format"), "json_schema"),
         view=view(body),
@@ -82,7 +82,7 @@ def view(body: Fields) -> View:
 def _is_own(message: dict[str, Any]) -> bool:
     if message.get("tool_calls") or message.get("role") == "tool":
         return True
-    return any(part.get("type") == "image_url" for part in fields.objects_in(message.get("content")))
+    return any(part.get("type") == "image_url" for part in values.objects_in(message.get("content")))
 
 
 def _refuse_unanswerable(body: Fields) -> None:
@@ -158,11 +158,11 @@ def _part(part: Fields) -> Text | Image:
 
 def _image(part: Fields) -> Image:
     if isinstance(bare := part.raw("image_url"), str):
-        return fields.image_from_data_url(bare, part.at("image_url"))
+        return values.image_from_data_url(bare, part.at("image_url"))
     image = part.object("image_url")
     if image is None:
         raise invalid("is required.", part.at("image_url"))
-    return fields.image_from_data_url(image.required_string("url"), image.at("url"))
+    return values.image_from_data_url(image.required_string("url"), image.at("url"))
 
 
 def _reasoning(message: Fields) -> Iterator[Reasoning]:
@@ -181,7 +181,7 @@ def _tool_calls(message: Fields) -> Iterator[Part]:
         if function is None:
             raise invalid("is required.", call.at("function"))
         yield ToolCall(
-            call.string("id") or "", function.required_string("name"), fields.arguments_of(function.raw("arguments"))
+            call.string("id") or "", function.required_string("name"), values.arguments_of(function.raw("arguments"))
         )
 
 

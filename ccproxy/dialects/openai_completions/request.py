@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from attrs import evolve
 
-from ccproxy import fields
+from ccproxy import values
 from ccproxy.fields import Fields, invalid
 from ccproxy.prompt import Message, Note, NoteCode, Prompt, Role, Text, View
 
@@ -21,13 +21,13 @@ def parse(body: Fields) -> Prompt:
     """
     _refuse_unanswerable(body)
     prompt = Prompt(
-        model=fields.model_of(body),
+        model=values.model_of(body),
         messages=(Message(Role.USER, (Text(_text(body)),)),),
         stream=body.boolean("stream") or False,
         max_tokens=body.integer("max_tokens", least=1),
         temperature=body.number("temperature", least=0, most=2),
         top_p=body.number("top_p", least=0, most=1),
-        stop=fields.stop_of(body.one_or_more("stop"), "stop"),
+        stop=values.stop_of(body.one_or_more("stop"), "stop"),
         view=view(body),
         place="prompt",
     )

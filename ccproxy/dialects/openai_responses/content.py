@@ -6,7 +6,7 @@ import re
 from base64 import b64decode
 from collections.abc import Iterator
 
-from ccproxy import fields
+from ccproxy import values
 from ccproxy.errors import ProxyError
 from ccproxy.fields import Fields, invalid
 from ccproxy.prompt import Image, Text
@@ -38,7 +38,7 @@ def output(item: Fields) -> tuple[Text | Image, ...]:
     """
     if isinstance(given := item.raw("output"), list):
         return tuple(content(item, "output"))
-    return (Text(fields.arguments_of(given)),)
+    return (Text(values.arguments_of(given)),)
 
 
 def _part(part: Fields) -> Text | Image:
@@ -65,7 +65,7 @@ def _image(part: Fields) -> Image:
     elif not part.string("image_url"):
         raise invalid("is required.", place)
     try:
-        return fields.image_from_data_url(url, place)
+        return values.image_from_data_url(url, place)
     except ProxyError as error:
         # Codex takes the picture out of its history when it sees this code with a place that ends in image_url.
         details = {"code": "invalid_value"}

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import TypeAlias
 
-from ccproxy import fields
+from ccproxy import values
 from ccproxy.dialects.openai_responses.asked import CallForm, CallKind
 from ccproxy.dialects.openai_responses.content import content, output
 from ccproxy.dialects.openai_responses.inputs import TRIGGER, items, kind_of
@@ -114,7 +114,7 @@ def _reasoning(item: Fields) -> Reasoning | None:
 
 
 def _texts(item: Fields, name: str, separator: str) -> str:
-    texts = (part.get("text") for part in fields.objects_in(item.raw(name)))
+    texts = (part.get("text") for part in values.objects_in(item.raw(name)))
     return separator.join(text for text in texts if isinstance(text, str))
 
 
@@ -126,7 +126,7 @@ def _call(item: Fields, kind: CallKind, names: Names) -> ToolCall:
         return ToolCall(call_id, names.of(CallForm(kind.value.removesuffix("_call"), kind)), dumps(told).decode())
     name = names.of(CallForm(item.required_string("name"), kind, item.string("namespace")))
     if kind is CallKind.CUSTOM:
-        arguments = dumps({"input": fields.arguments_of(item.raw("input"))}).decode()
+        arguments = dumps({"input": values.arguments_of(item.raw("input"))}).decode()
     else:
-        arguments = fields.arguments_of(item.raw("arguments"))
+        arguments = values.arguments_of(item.raw("arguments"))
     return ToolCall(call_id, name, arguments)

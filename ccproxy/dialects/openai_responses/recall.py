@@ -14,8 +14,9 @@ from typing import Any, TypeGuard
 from ccproxy.dialects.openai_responses.inputs import Completed, kind_of, listed
 from ccproxy.dialects.openai_responses.items import missing
 from ccproxy.errors import Kind, ProxyError
-from ccproxy.fields import Fields, invalid, objects_in
+from ccproxy.fields import Fields, invalid
 from ccproxy.framing import MalformedJSONError, loads
+from ccproxy.values import objects_in
 
 _MOST = 10_000  # references in one request
 _MOST_BYTES = 32 * 1024 * 1024  # of the items that they stand for

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from attrs import evolve
 
-from ccproxy import fields, openai, tools
+from ccproxy import openai, tools, values
 from ccproxy.dialects.openai_responses import inputs
 from ccproxy.dialects.openai_responses.asked import Asked, CallForm
 from ccproxy.dialects.openai_responses.echo import echo
@@ -34,7 +34,7 @@ def recognises(body: Fields) -> bool:
     if body.peek("messages") is not None:
         return False
     given = body.peek("input")
-    return isinstance(given, str) or bool(fields.objects_in(given) or body.peek("previous_response_id"))
+    return isinstance(given, str) or bool(values.objects_in(given) or body.peek("previous_response_id"))
 
 
 def parse(body: Fields) -> Prompt:
@@ -50,7 +50,7 @@ def parse(body: Fields) -> Prompt:
     reasoning, text = body.object("reasoning"), body.object("text")
     form = text and text.object("format")
     prompt = Prompt(
-        model=fields.model_of(body),
+        model=values.model_of(body),
         messages=conversation(body, Names(forms), notes),
         stream=body.boolean("stream") or False,
         tools=callable_tools,
