@@ -16,8 +16,10 @@ from ccproxy.framing import MalformedJSONError, loads
 
 _T = TypeVar("_T", str, bool, list[Any], dict[str, Any])
 _TYPE_NAMES = {str: "a string", bool: "true or false", list: "an array", dict: "an object"}
-_STRUCTURE = (b"[", b"{", b",")
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_UNMARKED = bytes(set(range(256)) - set(b"[{,"))
+_STRING = re.compile(
+    rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL
+)  # also one without an end: what follows is in it
 _MOST_VALUES = 250_000  # each may take thirty times its length in memory, and all are made without a pause
 
 
@@ -48,18 +50,14 @@ def _has_too_many_values(data: bytes) -> bool:
     """Whether there are more values than any request needs; what stands in a text is none."""
     if _marks(data) <= _MOST_VALUES:
         return False
-    count, start = 0, 0
-    for text in _STRING.finditer(data):
-        count += _marks(data[start : text.start()])
-        if count > _MOST_VALUES:
-            return True
-        start = text.end()
-    return count + _marks(data[start:]) > _MOST_VALUES
+    most = 2 * _MOST_VALUES + 2  # a value may have a name; in a hostile body there is no end of texts
+    rest, texts = _STRING.subn(b"", data, most)
+    return texts == most or _marks(rest) > _MOST_VALUES
 
 
 def _marks(data: bytes) -> int:
-    """How many marks there are before values; at most one too many of each kind are counted. `bytes.count` takes eight times as long."""
-    return sum(len(data) - len(data.replace(mark, b"", _MOST_VALUES + 1)) for mark in _STRUCTURE)
+    """How many marks there are before values. `bytes.count` takes up to eight times as long."""
+    return len(data.translate(None, _UNMARKED))
 
 
 class Fields:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -64,6 +65,25 @@ class BodyTests(FieldsTestCase):
     def test_not_an_object(self) -> None:
         """A body that is other JSON is refused."""
         self.refused("The request body has to be a JSON object.", None, body, b"[1]")
+
+    def test_unended_text(self) -> None:
+        """A text without an end, full of quotes, is refused in the time that its length takes: it is looked through once."""
+        hostile = b'{"a":[' + b"1," * 250_001 + b'"' + rb"\"" * 100_000
+        began = time.process_time()
+
+        error = self.assertRaises(ProxyError, body, hostile)
+
+        self.assertEqual(error.kind, Kind.TOO_LARGE)
+        self.assertLess(time.process_time() - began, 5)  # where it is looked through from each quote, it takes a minute
+
+    def test_many_values(self) -> None:
+        """Values are counted, and neither what stands in a text nor the names of fields."""
+        fields = b"{" + b",".join(b'"%d":"a,[{"' % number for number in range(249_998)) + b"}"
+
+        self.assertEqual(len(body(b'{"a":%b}' % fields).mapping("a") or ()), 249_998)
+        for values in (b'"",' * 250_001, b'{"":""},' * 125_001, b"[" * 250_001):
+            error = self.assertRaises(ProxyError, body, b"[" + values + b"1]")
+            self.assertEqual(error.kind, Kind.TOO_LARGE)
 
 
 class PlaceTests(FieldsTestCase):
