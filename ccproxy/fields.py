@@ -8,14 +8,19 @@ nobody asked for. A field that is ``null`` counts as absent.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence, Set
 from typing import Any, TypeVar
 
+from ccproxy import verbatim
 from ccproxy.errors import Kind, ProxyError
 from ccproxy.framing import MalformedJSONError, loads
+from ccproxy.prompt import Text
+from ccproxy.verbatim import Outline, Verbatim
 
 _T = TypeVar("_T", str, bool, list[Any], dict[str, Any])
 _TYPE_NAMES = {str: "a string", bool: "true or false", list: "an array", dict: "an object"}
+_VERBATIM = (Verbatim, Outline)
+_SHORT = 4096  # bytes that are read sooner than their outline is
 _UNMARKED = bytes(set(range(256)) - set(b"[{,"))
 _STRING = re.compile(
     rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL
@@ -37,6 +42,8 @@ def body(data: bytes) -> Fields:
     if len(data) > _MOST_VALUES and _has_too_many_values(data):
         message = f"The request body has more than {_MOST_VALUES:,} values: no conversation does."
         raise ProxyError(Kind.TOO_LARGE, message)
+    if len(data) > _SHORT and (outline := verbatim.outline(data)) is not None:
+        return Fields(outline, "")
     try:
         value = loads(data)
     except MalformedJSONError as error:
@@ -61,35 +68,57 @@ def _marks(data: bytes) -> int:
 
 
 class Fields:
-    """One JSON object of a request body. Every reading method raises `ProxyError` with the field's place."""
+    """One JSON object of a request body. Every reading method raises `ProxyError` with the field's place.
+
+    Args:
+        value: The object; what in it is verbatim (`ccproxy.verbatim`) is decoded when it is asked for.
+        place: Where in the body it stands.
+    """
 
     def __init__(self, value: dict[str, Any], place: str) -> None:
         self.place = place
         self._value = value
         self._read: set[str] = set()
         self._objects: dict[str, Fields] = {}
+        self._arrays: dict[str, list[Fields | None]] = {}
+
+    @property
+    def names(self) -> Set[str]:
+        """The names of all fields, also of those that are null."""
+        return self._value.keys()
 
     def at(self, name: str) -> str:
         """The place of one field, as an error names it."""
         return f"{self.place}.{name}" if self.place else name
 
+    def at_index(self, name: str, index: int) -> str:
+        """The place of one element of an array."""
+        return f"{self.at(name)}[{index}]"
+
     def has(self, name: str) -> bool:
         """Whether the field is there and not null."""
         self._read.add(name)
-        return self._value.get(name) is not None
+        return name in self._value and self.shows(name)
+
+    def shows(self, name: str) -> bool:
+        """Whether the field is there and not null; it does not count as asked for."""
+        return type(self._value.get(name)) is Outline or self.peek(name) is not None
 
     def raw(self, name: str) -> Any:  # noqa: ANN401 - whatever the client sent
         """The field as it came, or None."""
         self._read.add(name)
-        return self._value.get(name)
+        return self.peek(name) if name in self._value else None
 
     def peek(self, name: str) -> Any:  # noqa: ANN401 - whatever the client sent
         """The field as it came, or None; it does not count as asked for."""
-        return self._value.get(name)
+        value = self._value.get(name)
+        if type(value) in _VERBATIM:
+            value = self._value[name] = self._now(name, verbatim.whole, value)
+        return value
 
     def but(self, **changes: object) -> dict[str, Any]:
         """All fields as they came, but for some; none of them counts as asked for."""
-        return {**self._value, **changes}
+        return {name: self.peek(name) for name in self._value} | changes
 
     def string(self, name: str) -> str | None:
         """A string, or None."""
@@ -127,27 +156,54 @@ class Fields:
         return None if value is None else self._objects.setdefault(name, Fields(value, self.at(name)))
 
     def mapping(self, name: str) -> dict[str, Any] | None:
-        """An object that is passed on unread, or None."""
+        """An object that is passed on as it came, or None."""
         return self._typed(name, dict)
+
+    def elements(self, name: str) -> Sequence[Fields | None] | None:
+        """The elements of an array, always the same ones, with None for what is no object; None for what is no array.
+
+        The array does not count as asked for.
+        """
+        if (known := self._arrays.get(name)) is not None:
+            return known
+        value = self._value.get(name)
+        if type(value) is Outline:
+            values = value.items
+        elif type(value) is Verbatim and verbatim.is_array(value):
+            values = self._now(name, verbatim.items, value)
+        elif type(value) is list:
+            values = value
+        else:
+            return None
+        elements = [
+            Fields(value, self.at_index(name, index)) if type(value) is dict else None
+            for index, value in enumerate(values)
+        ]
+        self._arrays[name] = elements
+        return elements
 
     def objects(self, name: str) -> Iterator[Fields]:
         """The elements of an array of objects; none when the array is absent."""
-        for index, value in enumerate(self.array(name) or ()):
-            yield self.element(name, index, value)
+        elements = self.elements(name)
+        self._read.add(name)
+        if elements is None:
+            self.array(name)
+            return
+        for index, element in enumerate(elements):
+            if element is None:
+                raise invalid("has to be an object.", self.at_index(name, index))
+            yield element
 
-    def element(self, name: str, index: int, value: Any) -> Fields:  # noqa: ANN401 - whatever the client sent
-        """One element of an array, which has to be an object."""
-        place = f"{self.at(name)}[{index}]"
-        if not isinstance(value, dict):
-            raise invalid("has to be an object.", place)
-        return Fields(value, place)
+    def glimpse(self, name: str) -> Iterator[Fields]:
+        """The objects of an array, if it is one: for a first look, which refuses nothing and does not count as asking."""
+        return filter(None, self.elements(name) or ())
 
     def strings(self, name: str) -> tuple[str, ...]:
         """An array of strings; empty when it is absent."""
         values = self.array(name) or []
         for index, value in enumerate(values):
             if not isinstance(value, str):
-                raise invalid("has to be a string.", f"{self.at(name)}[{index}]")
+                raise invalid("has to be a string.", self.at_index(name, index))
         return tuple(values)
 
     def one_or_more(self, name: str) -> tuple[str, ...]:
@@ -161,12 +217,21 @@ class Fields:
             raise invalid("is required.", self.at(name))
         return value
 
-    def required_text(self, name: str) -> str:
-        """A string that has to be there and may be empty."""
-        value = self.string(name)
-        if value is None:
+    def text(self, name: str) -> Text | None:
+        """A string, which nobody has to read; None for all else."""
+        self._read.add(name)
+        value = self._value.get(name)
+        if type(value) is Verbatim and verbatim.is_text(value):
+            return Text(value)
+        return Text(value) if type(value) is str else None
+
+    def required_text(self, name: str) -> Text:
+        """A string that has to be there and may be empty, and that nobody has to read."""
+        text = self.text(name)
+        if text is None:
+            self.string(name)
             raise invalid("is required.", self.at(name))
-        return value
+        return text
 
     def ignore(self, *names: str) -> None:
         """Count fields as known although they change nothing here."""
@@ -176,18 +241,25 @@ class Fields:
         """The places of the fields that nobody asked for."""
         return tuple(self.at(name) for name in self._value if name not in self._read)
 
+    def _now(self, name: str, read: Callable[[Any], Any], value: Any) -> Any:  # noqa: ANN401 - whatever the client sent
+        """Decode what is verbatim, which can fail where there is less stack left than there was at first."""
+        try:
+            return read(value)
+        except MalformedJSONError as error:
+            raise invalid(f"cannot be read: {error}.", self.at(name)) from None
+
     def _typed(self, name: str, wanted: type[_T]) -> _T | None:
         self._read.add(name)
         value = self._value.get(name)
-        if value is None:
-            return None
-        if type(value) is not wanted:  # JSON makes no others
-            raise invalid(f"has to be {_TYPE_NAMES[wanted]}.", self.at(name))
-        return value
+        if value is None or type(value) is wanted:  # JSON makes no others
+            return value
+        value = self.peek(name)
+        if value is None or type(value) is wanted:
+            return value
+        raise invalid(f"has to be {_TYPE_NAMES[wanted]}.", self.at(name))
 
     def _number(self, name: str) -> float | None:
-        self._read.add(name)
-        value = self._value.get(name)
+        value = self.raw(name)
         if value is None:
             return None
         if isinstance(value, bool) or not isinstance(value, (int, float)) or abs(value) == float("inf"):

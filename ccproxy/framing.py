@@ -163,7 +163,7 @@ class RecordReader(Generic[RecordT]):
             raise MalformedJSONError("a field is of a wrong type") from None
 
 
-def loads(data: bytes | str) -> Any:  # noqa: ANN401 - JSON has no type before it is looked at
+def loads(data: bytes | str | msgspec.Raw) -> Any:  # noqa: ANN401 - JSON has no type before it is looked at
     """Read any JSON text, also with lone surrogates and huge numbers; NaN and infinities are not JSON.
 
     Raises:
@@ -174,17 +174,17 @@ def loads(data: bytes | str) -> Any:  # noqa: ANN401 - JSON has no type before i
     except UNREADABLE:
         pass
     try:
-        return json.loads(data, parse_constant=_refuse_constant)
+        return json.loads(data if isinstance(data, str) else bytes(data), parse_constant=_refuse_constant)
     except UNREADABLE as error:
         raise MalformedJSONError(_position(error)) from None
 
 
 def dumps(value: object) -> bytes:
-    """Write compact JSON in UTF-8. A lone surrogate, which UTF-8 cannot hold, becomes U+FFFD."""
+    """Write compact JSON in UTF-8, raw JSON as it came. A lone surrogate, which UTF-8 cannot hold, becomes U+FFFD."""
     try:
         return _encode(value)
     except UnicodeEncodeError:
-        return _encode(json.loads(_whole(json.dumps(value, ensure_ascii=False))))
+        return _encode(json.loads(_whole(json.dumps(value, ensure_ascii=False, default=loads))))
 
 
 def quote(value: object) -> bytes:

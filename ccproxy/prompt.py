@@ -12,7 +12,9 @@ from typing import TypeAlias
 
 from attrs import field, frozen
 
+from ccproxy import verbatim
 from ccproxy.errors import Kind
+from ccproxy.verbatim import Verbatim
 
 
 class Role(Enum):
@@ -36,13 +38,26 @@ class Effort(Enum):
 
 @frozen
 class Text:
-    """Visible text.
+    """Visible text, perhaps in the JSON in which it came; such a one is decoded whenever ``text`` is asked for.
 
     ``sealed`` is what stands for a text that its client cannot read, such as the sum of an earlier conversation, not opened yet.
     """
 
-    text: str = field(repr=False)
+    __match_args__ = ("text", "sealed")
+
+    json: str | Verbatim = field(repr=False, eq=verbatim.text)
+    """What an encoder of JSON takes."""
     sealed: str | None = field(default=None, repr=False)
+
+    @property
+    def text(self) -> str:
+        """The text."""
+        return verbatim.text(self.json)
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether it has nothing but white space in it."""
+        return verbatim.is_blank(self.json)
 
 
 @frozen

@@ -41,7 +41,7 @@ def arguments_of(value: object) -> str:
 
 
 def objects_in(value: object) -> list[dict[str, Any]]:
-    """The objects of an array, if it is one: for a first look at a body, which refuses nothing."""
+    """The objects of an array, if it is one: for a first look at what was read, which refuses nothing."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 

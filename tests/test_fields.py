@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ccproxy.errors import Kind, ProxyError
 from ccproxy.fields import Fields, body, invalid
+from ccproxy.prompt import Text
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=3),
@@ -184,7 +185,7 @@ class ReadingTests(FieldsTestCase):
 
     def test_required(self) -> None:
         """A required string is there and not empty, a required text may be empty."""
-        self.assertEqual((fields(a="x").required_string("a"), fields(a="").required_text("a")), ("x", ""))
+        self.assertEqual((fields(a="x").required_string("a"), fields(a="").required_text("a")), ("x", Text("")))
         self.refused("tools[2].a: is required.", "tools[2].a", fields(a="").required_string, "a")
         self.refused("tools[2].a: is required.", "tools[2].a", fields(a=None).required_string, "a")
         self.refused("tools[2].a: is required.", "tools[2].a", fields().required_text, "a")

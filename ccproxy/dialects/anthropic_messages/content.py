@@ -37,10 +37,10 @@ def conversation(body: Fields, notes: list[Note]) -> tuple[Message, ...]:
         ProxyError: `ccproxy.errors.Kind.INVALID_REQUEST`, with the field that is wrong.
     """
     system = tuple(_texts(body, "system"))
-    if not body.array("messages"):
+    said = [spoken for message in body.objects("messages") for spoken in _message(message, notes)]
+    if not said:
         raise invalid("has to hold at least one message.", "messages")
-    leading = (Message(Role.SYSTEM, system),) if system else ()
-    return (*leading, *(said for message in body.objects("messages") for said in _message(message, notes)))
+    return (Message(Role.SYSTEM, system), *said) if system else tuple(said)
 
 
 def _message(message: Fields, notes: list[Note]) -> Iterator[Message]:
@@ -57,18 +57,18 @@ def _message(message: Fields, notes: list[Note]) -> Iterator[Message]:
 
 def _texts(holder: Fields, name: str) -> Iterator[Text]:
     """A string or an array of text blocks."""
-    if isinstance(content := holder.raw(name), str):
-        yield Text(content)
+    if (text := holder.text(name)) is not None:
+        yield text
         return
     for block in holder.objects(name):
         if block.required_string("type") != "text":
             raise invalid("Only text blocks can stand here.", block.at("type"))
-        yield Text(block.required_text("text"))
+        yield block.required_text("text")
 
 
 def _parts(message: Fields, role: Role, notes: list[Note]) -> Iterator[Part]:
-    if isinstance(content := message.raw("content"), str):
-        yield Text(content)
+    if (text := message.text("content")) is not None:
+        yield text
         return
     for block in message.objects("content"):
         kind = block.required_string("type")
@@ -97,8 +97,8 @@ def _part(block: Fields, kind: str) -> Iterator[Part]:
 
 
 def _result(block: Fields) -> Iterator[Text | Image]:
-    if isinstance(content := block.raw("content"), str):
-        yield Text(content)
+    if (text := block.text("content")) is not None:
+        yield text
         return
     for inner in block.objects("content"):
         yield _visible(inner, inner.required_string("type"))
@@ -107,7 +107,7 @@ def _result(block: Fields) -> Iterator[Text | Image]:
 def _visible(block: Fields, kind: str) -> Text | Image:
     match kind:
         case "text":
-            return Text(block.required_text("text"))
+            return block.required_text("text")
         case "image":
             return _image(block)
         case "document":
@@ -117,7 +117,7 @@ def _visible(block: Fields, kind: str) -> Text | Image:
                 block.string("title"), block.string("source"), *(text.text for text in _texts(block, "content"))
             )
         case "tool_reference":  # what a client's tool search found; the tool itself is among the tools
-            return Text(block.required_text("tool_name"))
+            return block.required_text("tool_name")
         case _:
             message = (
                 f"Blocks of type {kind[:40]!r} cannot be sent to the upstream; text, image and text documents can."
@@ -138,7 +138,7 @@ def _document(block: Fields) -> Text:
     """A text document as text, under its title; for any other kind of document the upstream has no place."""
     source, kind = _source(block)
     if kind == "text":
-        content = source.required_text("data")
+        content = source.required_text("data").text
     elif kind == "content":
         content = "\n".join(text.text for text in _texts(source, "content"))
     else:

@@ -22,9 +22,8 @@ _BUDGETS = ((10000, Effort.HIGH), (5000, Effort.MEDIUM), (0, Effort.LOW))  # fro
 
 def recognises(body: Fields) -> bool:
     """Whether there is a block that only this API has; system text beside the conversation alone does not tell."""
-    messages = values.objects_in(body.peek("messages"))
-    blocks = (block for message in messages for block in values.objects_in(message.get("content")))
-    return any(block.get("type") in _OWN_BLOCKS for block in blocks)
+    blocks = (block for message in body.glimpse("messages") for block in message.glimpse("content"))
+    return any(block.peek("type") in _OWN_BLOCKS for block in blocks)
 
 
 def parse(body: Fields) -> Prompt:

@@ -8,7 +8,6 @@ object, ``reasoning.effort`` beside ``reasoning_effort``, tools and rules for ca
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from attrs import evolve
 
@@ -37,11 +36,12 @@ _ROLES = {
     "assistant": Role.ASSISTANT,
     "tool": Role.TOOL,
 }
+_PLAIN = {"role", "content"}
 
 
 def recognises(body: Fields) -> bool:
     """Whether a message has something that only this API has: calls beside its content, a result's role, or an image's part."""
-    return any(_is_own(message) for message in values.objects_in(body.peek("messages")))
+    return any(map(_is_own, body.glimpse("messages")))
 
 
 def parse(body: Fields) -> Prompt:
@@ -79,10 +79,10 @@ def view(body: Fields) -> View:
     return View(styled=True, usage_apart=options is not None and options.boolean("include_usage") is True)
 
 
-def _is_own(message: dict[str, Any]) -> bool:
-    if message.get("tool_calls") or message.get("role") == "tool":
+def _is_own(message: Fields) -> bool:
+    if message.peek("tool_calls") or message.peek("role") == "tool":
         return True
-    return any(part.get("type") == "image_url" for part in values.objects_in(message.get("content")))
+    return any(part.peek("type") == "image_url" for part in message.glimpse("content"))
 
 
 def _refuse_unanswerable(body: Fields) -> None:
@@ -101,23 +101,22 @@ def _refuse_unanswerable(body: Fields) -> None:
 
 
 def _messages(body: Fields) -> tuple[Message, ...]:
-    said = body.array("messages")
+    said = [_plain(message) or _message(message) for message in body.objects("messages")]
     if not said:
         raise invalid("has to hold at least one message.", "messages")
     system = (Message(Role.SYSTEM, _content(body, "system")),) if body.has("system") else ()
-    messages = (_plain(value) or _message(body.element("messages", place, value)) for place, value in enumerate(said))
-    return (*system, *messages)
+    return (*system, *said)
 
 
-def _plain(value: object) -> Message | None:
+def _plain(message: Fields) -> Message | None:
     """What `_message` makes of a role and a text alone, which most messages are, without a look for what they lack."""
-    if not isinstance(value, dict) or len(value) != 2:
+    if message.names != _PLAIN:
         return None
-    name, content = value.get("role"), value.get("content")
-    if not (isinstance(name, str) and isinstance(content, str)) or name == "tool":
+    name, text = message.peek("role"), message.text("content")
+    if not isinstance(name, str) or text is None or name == "tool":
         return None
     role = _ROLES.get(name)
-    return role and Message(role, (Text(content),))
+    return role and Message(role, (text,))
 
 
 def _message(message: Fields) -> Message:
@@ -134,8 +133,8 @@ def _message(message: Fields) -> Message:
 
 
 def _content(holder: Fields, name: str) -> tuple[Text | Image, ...]:
-    if isinstance(content := holder.raw(name), str):
-        return (Text(content),)
+    if (text := holder.text(name)) is not None:
+        return (text,)
     return tuple(_part(part) for part in holder.objects(name))
 
 
@@ -148,7 +147,7 @@ def _spoken(message: Fields) -> tuple[Text | Image, ...]:
 def _part(part: Fields) -> Text | Image:
     kind = part.required_string("type")
     if kind in ("text", "refusal"):
-        return Text(part.required_text(kind))
+        return part.required_text(kind)
     if kind == "image_url":
         return _image(part)
     raise invalid(

@@ -29,7 +29,7 @@ class OpenAICompletions:
 
     def recognises(self, body: Fields) -> bool:
         """Whether there is a ``prompt`` and no conversation."""
-        return body.peek("prompt") is not None and body.peek("messages") is None
+        return body.shows("prompt") and not body.shows("messages")
 
     def parse(self, body: Fields) -> Prompt:
         """Read a request body."""

@@ -23,11 +23,11 @@ def content(holder: Fields, name: str) -> Iterator[Text | Image]:
     Raises:
         ProxyError: `ccproxy.errors.Kind.INVALID_REQUEST`, with the place of what cannot be sent to the upstream.
     """
-    if isinstance(said := holder.raw(name), str):
-        yield Text(said)
-    elif said is not None:
-        for part in holder.objects(name):
-            yield _part(part)
+    if (text := holder.text(name)) is not None:
+        yield text
+        return
+    for part in holder.objects(name):
+        yield _part(part)
 
 
 def output(item: Fields) -> tuple[Text | Image, ...]:
@@ -44,9 +44,9 @@ def output(item: Fields) -> tuple[Text | Image, ...]:
 def _part(part: Fields) -> Text | Image:
     kind = part.required_string("type")
     if kind in _TEXTS:
-        return Text(part.required_text("text"))
+        return part.required_text("text")
     if kind == "refusal":
-        return Text(part.required_text("refusal"))
+        return part.required_text("refusal")
     if kind in _IMAGES:
         return _image(part)
     if kind == "input_file":

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any
 
+from typing_extensions import override
+
 from ccproxy.fields import Fields, invalid
 
 _PREFIXES = {
@@ -32,7 +34,13 @@ class Completed(Fields):
 
     def __init__(self, value: dict[str, Any], *, recalled: int) -> None:
         super().__init__(value, "")
-        self.recalled = recalled
+        self._recalled = recalled
+
+    @override
+    def at_index(self, name: str, index: int) -> str:
+        if name != "input":
+            return super().at_index(name, index)
+        return "previous_response_id" if index < self._recalled else super().at_index(name, index - self._recalled)
 
 
 def listed(body: Fields) -> list[Any]:
@@ -50,37 +58,38 @@ def listed(body: Fields) -> list[Any]:
 
 
 def items(body: Fields) -> Iterator[Fields]:
-    """The items of the input, each with its place as the client counts.
+    """The items of the input, each with its place as the client counts. Nothing of the input counts as read.
 
     Raises:
         ProxyError: `ccproxy.errors.Kind.INVALID_REQUEST`, with the place of what is no item.
     """
-    recalled = body.recalled if isinstance(body, Completed) else 0
-    for index, item in enumerate(listed(body)):
-        place = "previous_response_id" if index < recalled else f"{body.at('input')}[{index - recalled}]"
-        if not isinstance(item, dict):
-            raise invalid("has to be an object.", place)
-        yield Fields(item, place)
+    elements = body.elements("input")
+    if elements is None:
+        elements = [Fields(item, body.at_index("input", index)) for index, item in enumerate(listed(body))]
+    for index, item in enumerate(elements):
+        if item is None:
+            raise invalid("has to be an object.", body.at_index("input", index))
+        yield item
 
 
-def kind_of(item: Mapping[str, Any]) -> object:
+def kind_of(item: Fields) -> object:
     """The type of an item; a message need not say it, nor need a reference."""
-    if (kind := item.get("type")) is not None:
+    if (kind := item.peek("type")) is not None:
         return kind
-    if item.get("role") is not None:
+    if item.shows("role"):
         return "message"
-    return "item_reference" if set(item) <= {"id", "type"} and item.get("id") is not None else None
+    return "item_reference" if item.names <= {"id", "type"} and item.shows("id") else None
 
 
 def kept(body: Fields) -> Sequence[Mapping[str, object]]:
     """The input as it is kept: each item with a type and an id of its own, made from its position if need be; a trigger is spent."""
     everything = (item for item in listed(body) if isinstance(item, dict))
     seen: set[object] = set()
-    return tuple(_kept(item, index, seen) for index, item in enumerate(everything) if kind_of(item) != TRIGGER)
+    kinds = ((item, kind_of(Fields(item, ""))) for item in everything)
+    return tuple(_kept(item, kind, index, seen) for index, (item, kind) in enumerate(kinds) if kind != TRIGGER)
 
 
-def _kept(item: dict[str, Any], index: int, seen: set[object]) -> Mapping[str, object]:
-    kind = kind_of(item)
+def _kept(item: dict[str, Any], kind: object, index: int, seen: set[object]) -> Mapping[str, object]:
     whole = item if kind != "message" else {**item, "type": kind, "content": _content(item)}
     name = item.get("id")
     if not isinstance(name, str) or not name or name in seen:

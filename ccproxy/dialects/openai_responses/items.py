@@ -75,7 +75,7 @@ def _instructions(body: Fields) -> Iterator[Message]:
 
 
 def _said(item: Fields, names: Names, notes: list[Note]) -> Iterator[_Said]:
-    kind = kind_of(item.but())
+    kind = kind_of(item)
     match kind:
         case "message":
             yield _message(item)

@@ -33,8 +33,7 @@ def wanted(body: Fields) -> Sequence[str]:
     Raises:
         ProxyError: `ccproxy.errors.Kind.INVALID_REQUEST`, when there are more than 10,000.
     """
-    given = objects_in(body.peek("input"))
-    references = [item.get("id") for item in given if _is_reference(item)]
+    references = [item.peek("id") for item in body.glimpse("input") if _is_reference(item)]
     if len(references) > _MOST:
         raise invalid(f"refers to more than {_MOST:,} items.", "input")
     return tuple(
@@ -53,7 +52,7 @@ def completed(body: Fields, found: Mapping[str, bytes]) -> Fields:
         ProxyError: `ccproxy.errors.Kind.INVALID_REQUEST`, when something is not there, or a result has no call.
     """
     previous = body.peek("previous_response_id")
-    if not previous and not any(map(_is_reference, objects_in(body.peek("input")))):
+    if not previous and not any(map(_is_reference, body.glimpse("input"))):
         return body
     _check_size(body, found)
     recalled = _recalled(previous, found) if isinstance(previous, str) and previous else []
@@ -77,7 +76,7 @@ def _is_name(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and _NAME.fullmatch(value) is not None
 
 
-def _is_reference(item: Mapping[str, Any]) -> bool:
+def _is_reference(item: Fields) -> bool:
     return kind_of(item) == "item_reference"
 
 
@@ -106,7 +105,7 @@ def _recalled(previous: str, found: Mapping[str, bytes]) -> list[dict[str, Any]]
 
 def _resolved(item: object, place: str, found: Mapping[str, bytes]) -> object:
     """An item of the client's own input, or what it refers to."""
-    if not isinstance(item, dict) or not _is_reference(item):
+    if not isinstance(item, dict) or not _is_reference(Fields(item, place)):
         return item
     name = item.get("id")
     if not isinstance(name, str):
@@ -119,7 +118,7 @@ def _resolved(item: object, place: str, found: Mapping[str, bytes]) -> object:
 
 def _check_size(body: Fields, found: Mapping[str, bytes]) -> None:
     """Refuse references whose items would be many times the request: each time that one is named it stands there whole."""
-    references = (item.get("id") for item in objects_in(body.peek("input")) if _is_reference(item))
+    references = (item.peek("id") for item in body.glimpse("input") if _is_reference(item))
     if sum(len(found.get(name, b"")) for name in references if isinstance(name, str)) > _MOST_BYTES:
         raise ProxyError(Kind.TOO_LARGE, "input: The items that it refers to are too large together.", field="input")
 

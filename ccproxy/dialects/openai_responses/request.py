@@ -31,10 +31,11 @@ _LOGPROBS = "message.output_text.logprobs"
 
 def recognises(body: Fields) -> bool:
     """Whether there is an input of texts or items, or an earlier answer to go on from, and no conversation of another API."""
-    if body.peek("messages") is not None:
+    if body.shows("messages"):
         return False
-    given = body.peek("input")
-    return isinstance(given, str) or bool(values.objects_in(given) or body.peek("previous_response_id"))
+    if any(body.glimpse("input")) or body.peek("previous_response_id"):
+        return True
+    return isinstance(body.peek("input"), str)
 
 
 def parse(body: Fields) -> Prompt:

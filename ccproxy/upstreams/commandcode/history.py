@@ -249,11 +249,7 @@ def _tagged(text: str, notes: _Notes) -> Message:
 
 
 def _texts(parts: Iterable[Part]) -> tuple[Text, ...]:
-    return tuple(part for part in parts if isinstance(part, Text) and _says_something(part.text))
-
-
-def _says_something(text: str) -> bool:
-    return bool(text) and not text.isspace()
+    return tuple(part for part in parts if isinstance(part, Text) and not part.is_blank)
 
 
 def _joined(texts: Iterable[Text]) -> str:
@@ -263,8 +259,8 @@ def _joined(texts: Iterable[Text]) -> str:
 def _as_user(part: Part) -> Sequence[Part]:
     """A part as a user can say it; reasoning and calls, which no user should have, become text."""
     match part:
-        case Text(text):
-            return (part,) if _says_something(text) else ()
+        case Text():
+            return () if part.is_blank else (part,)
         case Image():
             return (part,)
         case Reasoning(text):

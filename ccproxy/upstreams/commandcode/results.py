@@ -30,6 +30,8 @@ def interrupted(call: ToolCall) -> ToolResult:
 
 def textual(result: ToolResult, call: ToolCall) -> ToolResult:
     """The result as one text under the id with which its call goes up; a marker stands for each image."""
+    if len(result.content) == 1 and isinstance(text := result.content[0], Text):
+        return ToolResult(call.call_id, (text,), result.is_error)
     lines = [part.text if isinstance(part, Text) else _IMAGE_MARKER for part in result.content]
     return ToolResult(call.call_id, (Text("\n".join(lines)),), result.is_error)
 
@@ -54,5 +56,5 @@ def stray(result: ToolResult, *, superfluous: bool) -> tuple[Text | Image, ...]:
         introduction = f"[Another {what} of a tool call that was already answered:]"
     else:
         introduction = f"[The {what} of a tool call that is no longer in the conversation:]"
-    said = (part for part in result.content if isinstance(part, Image) or part.text.strip())
+    said = (part for part in result.content if isinstance(part, Image) or not part.is_blank)
     return (Text(introduction), *said)

@@ -400,10 +400,11 @@ class PlainTests(SynchronousTestCase):
     )
     def test_short_way(self, message: dict[str, object]) -> None:
         """What is read on the short way is what would have been read on the long one."""
-        plain = request._plain(message)
+        fields = Fields(message, "messages[0]")
+        plain = request._plain(fields)
 
         if plain is not None:
-            self.assertEqual(plain, request._message(Fields(message, "messages[0]")))
+            self.assertEqual(plain, request._message(fields))
 
     def test_taken(self) -> None:
         """The short way is taken for what it is made for, and for nothing that may be refused."""
@@ -416,5 +417,5 @@ class PlainTests(SynchronousTestCase):
             {"tool_calls": []},
         ]
         for other in others:
-            self.assertIsNone(request._plain({**said, **other}), other)
-        self.assertIsNotNone(request._plain(said))
+            self.assertIsNone(request._plain(Fields({**said, **other}, "")), other)
+        self.assertIsNotNone(request._plain(Fields({**said}, "")))

@@ -1,0 +1,99 @@
+"""This module is JSON that is carried verbatim: the texts of a conversation, which go up in the very JSON in which they came.
+
+Most of a long request is text that nobody here has to look at. To decode it and to encode it again costs more than all else that is
+done with such a request, so msgspec only finds where it ends, as a ``Raw``. It checks escapes and surrogates all the same, but not UTF-8,
+which is checked here.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, TypeAlias
+
+import msgspec
+from attrs import frozen
+
+from ccproxy.framing import UNREADABLE, loads
+
+Verbatim: TypeAlias = msgspec.Raw
+
+_Item: TypeAlias = bool | int | float | str | dict[str, msgspec.Raw] | list[Any] | None
+_object = msgspec.json.Decoder(dict[str, bool | int | float | str | dict[str, Any] | list[_Item] | None]).decode
+_array = msgspec.json.Decoder(list[_Item]).decode
+_QUOTE, _BRACKET = b'"['
+_VISIBLE = re.compile(rb'"(?: |\\[nrt])*[!#-\[\]-~]')  # of what is not plainly visible `str` decides
+
+
+@frozen
+class Outline:
+    """An array in which objects are decoded, but not their fields, each of which is `Verbatim`."""
+
+    items: list[Any]
+
+
+def outline(data: bytes) -> dict[str, Any] | None:
+    """Decode a JSON object, but for its arrays, each of which is an `Outline`.
+
+    None when it has to be decoded by `ccproxy.framing.loads`, which also tells why if it is no JSON, or no object.
+    """
+    try:
+        found = _object(data)
+        if not data.isascii():
+            data.decode()
+    except UNREADABLE:
+        return None
+    return {name: Outline(value) if type(value) is list else value for name, value in found.items()}
+
+
+def items(array: Verbatim) -> list[Any]:
+    """Decode what has to be an array as the items of an `Outline`.
+
+    Raises:
+        MalformedJSONError: It is nested too deeply.
+    """
+    try:
+        return _array(array)
+    except UNREADABLE:
+        value: list[Any] = loads(array)
+        return value
+
+
+def whole(value: Verbatim | Outline) -> Any:  # noqa: ANN401 - JSON has no type before it is looked at
+    """Decode all of it.
+
+    Raises:
+        MalformedJSONError: It is nested too deeply.
+    """
+    return [_item(item) for item in value.items] if isinstance(value, Outline) else loads(value)
+
+
+def is_text(value: Verbatim) -> bool:
+    """Whether it is a string."""
+    return memoryview(value)[0] == _QUOTE
+
+
+def is_array(value: Verbatim) -> bool:
+    """Whether it is an array."""
+    return memoryview(value)[0] == _BRACKET
+
+
+def text(string: str | Verbatim) -> str:
+    """Decode a string, unless it is."""
+    if isinstance(string, str):
+        return string
+    read: str = msgspec.json.decode(string)
+    return read
+
+
+def is_blank(string: str | Verbatim) -> bool:
+    """Whether a string has nothing but white space in it."""
+    if not isinstance(string, str) and _VISIBLE.match(string):
+        return False
+    read = text(string)
+    return not read or read.isspace()
+
+
+def _item(item: Any) -> Any:  # noqa: ANN401 - JSON has no type before it is looked at
+    if type(item) is not dict:
+        return item
+    return {name: loads(value) if type(value) is Verbatim else value for name, value in item.items()}

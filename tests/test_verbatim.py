@@ -1,0 +1,218 @@
+"""Tests of JSON that is carried verbatim."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from ccproxy import verbatim
+from ccproxy.codecs import Dialect
+from ccproxy.dialects import DIALECTS
+from ccproxy.doors import read
+from ccproxy.errors import Kind, ProxyError
+from ccproxy.fields import Fields, body
+from ccproxy.framing import MalformedJSONError, dumps, loads
+from ccproxy.prompt import Message, Prompt, Role, Text, ToolCall
+from ccproxy.upstreams.commandcode.params import params
+from ccproxy.verbatim import Verbatim
+from tests.fuzz.mutations import request
+from tests.fuzz.test_requests import COUNT, SEED
+
+texts = st.text(st.characters() | st.sampled_from('"\\/\n\t\r\x00\x1f \x85\xa0\u2003\u2028😀é'))
+ODD = "caf\\u00e9 \\ud83d\\ude00 \\u003c\\/b\\u003e"
+"""A text in JSON as no encoder of ours would write it."""
+
+
+def written(text: str, *, ascii_only: bool) -> Verbatim:
+    """A text in the JSON of one kind of encoder or of the other."""
+    return Verbatim(json.dumps(text, ensure_ascii=ascii_only).encode())
+
+
+def outlined(data: bytes) -> Fields:
+    """A body that is read by its outline, which has to be possible."""
+    outline = verbatim.outline(data)
+    assert outline is not None
+    return Fields(outline, "")
+
+
+def decoded(data: bytes) -> Any:
+    """A body that is decoded at once; None when that cannot be."""
+    try:
+        return loads(data)
+    except MalformedJSONError:  # as with a whole number of 5000 digits, which does no harm where nobody reads it
+        return None
+
+
+def outcome(fields: Fields, door: Dialect) -> object:
+    """What becomes of a body: what is said of it upstream, and how it is to be answered, or the refusal."""
+    try:
+        prompt = read(fields, door, DIALECTS)
+        said, notes = params(prompt)
+    except ProxyError as error:
+        return error.kind, error.message, error.field, error.details
+    return prompt, json.loads(dumps(said)), notes
+
+
+class OutlineTests(SynchronousTestCase):
+    """A body that is read by its outline is read as any other."""
+
+    def test_same_outcome(self) -> None:
+        """What becomes of a request does not depend on how its body is read, whatever is wrong with it."""
+        compared = 0
+        for number in range(COUNT):
+            data = request(SEED, number).body
+            door = DIALECTS[number % len(DIALECTS)]
+            outline, value = verbatim.outline(data), decoded(data)
+            if outline is not None and value is not None:
+                compared += 1
+                said, expected = outcome(Fields(outline, ""), door), outcome(Fields(value, ""), door)
+                self.assertEqual(said, expected, f"request {number} at {door.name}")
+        self.assertGreater(compared, COUNT / 2)
+
+    @given(
+        st.dictionaries(
+            texts,
+            st.recursive(
+                st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts,
+                lambda inner: st.lists(inner) | st.dictionaries(texts, inner),
+            ),
+        ),
+        st.booleans(),
+    )
+    @example({"a": [{"b": [{"c": 2**70}]}, [{"d": 1e300}], None]}, True)
+    def test_same_values(self, value: dict[str, Any], ascii_only: bool) -> None:
+        """Every field has the value that it has in a body that is decoded at once, and every array the same objects."""
+        data = json.dumps(value, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
+        outline = verbatim.outline(data)
+        fields, plain = Fields(outline or loads(data), ""), Fields(loads(data), "")
+
+        for name in value:
+            self.assertEqual(fields.shows(name), plain.shows(name))
+            self.assertEqual(
+                [(inner.place, inner.but()) for inner in fields.glimpse(name)],
+                [(inner.place, inner.but()) for inner in plain.glimpse(name)],
+            )
+            self.assertEqual(fields.text(name), plain.text(name))
+            self.assertEqual(fields.peek(name), plain.peek(name))
+        self.assertEqual(fields.but(), plain.but())
+
+    def test_none(self) -> None:
+        """What only a full reading can tell, or refuse, has no outline."""
+        for data in (
+            b"",
+            b"nonsense",
+            b"[1]",
+            b'{"a":"\xff"}',
+            b'{"a":[{"b":"\xff"}]}',
+            b'{"a":[{"b":"\\ud800"}]}',
+            b'{"a":[{"b":"\\x"}]}',
+            b'{"a":[{"b":"\n"}]}',
+            b'{"a":[{"b":01}]}',
+            b'{"a":[{"b":1]}',
+            b'{"a":1e999}',
+            b'\xef\xbb\xbf{"a":1}',
+        ):
+            self.assertIsNone(verbatim.outline(data), data)
+
+    def test_number_out_of_range(self) -> None:
+        """A number that no float holds is refused where it stands, however the body is read."""
+        for data in (b'{"a":[{"b":1e999}]}', b'{"a":[{"b":1e999}],"c":"%b"}' % (b"x" * 5000)):
+            (inner,) = body(data).objects("a")
+            error = self.assertRaises(ProxyError, inner.number, "b", least=0, most=2)
+            self.assertEqual(error.field, "a[0].b")
+
+    def test_stack(self) -> None:
+        """What could be left undecoded and cannot be decoded later, as the stack is fuller then, is refused where it stands."""
+        deep = b"[" * 400 + b"]" * 400
+        fields = outlined(b'{"a":[{"b":%b,"c":[%b]}]}' % (deep, deep))
+        (inner,) = fields.objects("a")
+
+        for look, name, place in (
+            (inner.raw, "b", "a[0].b"),
+            (inner.elements, "c", "a[0].c"),
+            (fields.raw, "a", "a"),
+        ):
+            error = self.assertRaises(ProxyError, self._on_full_stack, look, name)
+            self.assertEqual((error.kind, error.field), (Kind.INVALID_REQUEST, place))
+            self.assertEqual(error.message, f"{place}: cannot be read: nested too deeply.")
+
+    def _on_full_stack(self, look: Callable[[str], object], name: str) -> object:
+        """Look at a field where fewer frames are left than it is deep."""
+
+        def deeper(frames: int) -> object:
+            return look(name) if frames == 0 else deeper(frames - 1)
+
+        return deeper(sys.getrecursionlimit() - len(inspect.stack(0)) - 350)
+
+
+class TextTests(SynchronousTestCase):
+    """A text in the JSON in which it came."""
+
+    @given(texts, st.booleans())
+    def test_text(self, text: str, ascii_only: bool) -> None:
+        """It is the text, and blank when the text is."""
+        self.assertEqual(verbatim.text(written(text, ascii_only=ascii_only)), text)
+        self.assertEqual(Text(written(text, ascii_only=ascii_only)), Text(text))
+        self.assertEqual(Text(written(text, ascii_only=ascii_only)).is_blank, not text.strip())
+
+    @given(st.text(st.sampled_from(' \n\t\r\x00\x1f\x1c\x85\xa0\u2003\u2028\\"/nat!~\x7f')), st.booleans())
+    def test_blank(self, text: str, ascii_only: bool) -> None:
+        """The first look, at the JSON, never sees anything where there is nothing."""
+        self.assertEqual(verbatim.is_blank(written(text, ascii_only=ascii_only)), not text.strip())
+
+    def test_secret(self) -> None:
+        """No text is in any representation."""
+        self.assertNotIn("secret", repr(Text(Verbatim(b'"secret"'))))
+
+    def test_verbatim(self) -> None:
+        """The texts of a long conversation go up in the very JSON in which they came, in every dialect."""
+        odd = ODD * 200
+        for name, form in (
+            ("openai_chat", '{"model":"m","messages":[{"role":"user","content":"%s"}]}'),
+            ("openai_chat", '{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"%s"}]}]}'),
+            ("anthropic_messages", '{"model":"m","messages":[{"role":"user","content":"%s"}]}'),
+            (
+                "anthropic_messages",
+                '{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"%s"}]}]}',
+            ),
+            ("openai_responses", '{"model":"m","store":false,"input":[{"role":"user","content":"%s"}]}'),
+        ):
+            (door,) = (dialect for dialect in DIALECTS if dialect.name == name)
+            said, _ = params(read(body((form % odd).encode()), door, DIALECTS))
+            self.assertIn(f'"text":"{odd}"'.encode(), dumps(said), form)
+
+    def test_result(self) -> None:
+        """So does what a tool gave out."""
+        calls = '[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]'
+        odd = ODD * 200
+        data = (
+            f'{{"model":"m","messages":[{{"role":"assistant","tool_calls":{calls}}},'
+            f'{{"role":"tool","tool_call_id":"c","content":"{odd}"}}]}}'
+        )
+        said, _ = params(read(body(data.encode()), DIALECTS[0], DIALECTS))
+
+        self.assertIn(f'"value":"{odd}"'.encode(), dumps(said))
+
+    def test_beside_half_a_character(self) -> None:
+        """A text that is carried and a half character that becomes U+FFFD can stand in one request."""
+        messages = (
+            Message(Role.USER, (Text(Verbatim(b'"caf\\u00e9"')),)),
+            Message(Role.ASSISTANT, (ToolCall("c", "f", '{"a":"\\ud800"}'),)),
+        )
+        said, _ = params(Prompt("m", messages))
+
+        sent: Any = json.loads(dumps(said))["messages"]
+        self.assertEqual(sent[0]["content"][0]["text"], "café")
+        self.assertEqual(sent[1]["content"][0]["input"], {"a": "\ufffd"})
+
+    def test_malformed(self) -> None:
+        """Only what has to be an array is decoded as one, and what is too deep for that says so."""
+        self.assertEqual(verbatim.items(Verbatim(b'[1,"a",{"b":[2]},[{}],null]'))[3], [{}])
+        self.assertRaises(MalformedJSONError, verbatim.items, Verbatim(b"[" * 5000 + b"]" * 5000))
