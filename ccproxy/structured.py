@@ -11,7 +11,6 @@ from collections.abc import Mapping
 
 from attrs import evolve
 
-from ccproxy import schemas
 from ccproxy.fields import invalid
 from ccproxy.framing import MalformedJSONError, dumps, loads
 from ccproxy.prompt import Message, OutputFormat, Prompt, Role, Text
@@ -30,6 +29,8 @@ def output_format(schema: Mapping[str, object], place: str) -> OutputFormat:
     Raises:
         ProxyError: `ccproxy.errors.Kind.INVALID_REQUEST`, with the place, when documents cannot be checked with it.
     """
+    from ccproxy import schemas  # loaded with the first schema: 2 MB that most daemons never need
+
     fault = schemas.fault(schema)
     if fault is not None:
         raise invalid(fault, place)
@@ -54,6 +55,8 @@ def complaint(output: OutputFormat, document: str) -> str | None:
         return f"The answer is not valid JSON: {error}."[:_LONGEST_COMPLAINT]
     if output.schema is None:
         return None if isinstance(value, dict) else "The answer is valid JSON, but no JSON object."
+    from ccproxy import schemas
+
     mismatch = schemas.mismatch(output.schema, value)
     return mismatch and f"The answer does not fit the JSON Schema: {mismatch}."
 

@@ -105,6 +105,8 @@ LAW: tuple[Never | Only, ...] = (
     Only(("ccproxy.store.redis",), ("txredisapi.*",), in_functions=True),  # it imports the reactor
     Only(("ccproxy.web.websocket",), ("autobahn.*", "txaio.*")),
     Only(("ccproxy.web.upgrade",), ("ccproxy.web.websocket",), in_functions=True),  # Autobahn is an extra
+    Only(("ccproxy.structured",), ("ccproxy.schemas",), in_functions=True),  # 2 MB
+    Only(("ccproxy.schemas",), ("jsonschema.*", "referencing.*")),
     Only((SERVICE, "ccproxy.simulator.service", "ccproxy.workers"), (REACTOR,), in_functions=True),
     # 5: the wiring is at the top; the plugin names it in strings, so that twistd lists it without loading it.
     Only(("ccproxy.__main__",), (SERVICE,)),

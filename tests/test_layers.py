@@ -49,6 +49,8 @@ OFFENCES = (
     ("ccproxy.startup", "from klein import Klein", "klein.Klein"),
     ("ccproxy.web.app", "import treq", "treq"),
     ("ccproxy.web.socket", "import autobahn.websocket", "autobahn.websocket"),
+    ("ccproxy.structured", "from ccproxy import schemas", "ccproxy.schemas"),
+    ("ccproxy.structured", "import jsonschema", "jsonschema"),
     ("ccproxy.web.upgrade", "from ccproxy.web.websocket import WebSocket", "ccproxy.web.websocket"),
     ("ccproxy.logs", "def f():\n    from twisted.internet import reactor", REACTOR),
     ("ccproxy.service", "from twisted.internet import reactor", REACTOR),
