@@ -69,6 +69,7 @@ class Connection(Protocol):
         self.transport.write(head)
         if body is not None:
             body.startProducing(self.transport)  # it is in memory, and goes out with the head
+        CORK.send(self.transport)
         return asked
 
     def is_stale(self) -> bool:

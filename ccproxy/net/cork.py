@@ -33,6 +33,13 @@ class Cork:
             # Not a subclass: the reactor makes these transports itself.
             tcp.startWriting = MethodType(self._start_writing, tcp)  # type: ignore[method-assign]
 
+    def send(self, transport: object) -> None:
+        """Send now what is held back for a transport: nothing will be added, and whoever waits for it need not wait for the rest."""
+        tcp: Any = getattr(transport, "transport", transport)
+        if tcp in self._held:
+            del self._held[tcp]
+            self._send(tcp)
+
     def __enter__(self) -> None:
         self._depth += 1
 

@@ -120,6 +120,7 @@ class ProxyChannel(HTTPChannel):
             self.paused = True  # its other requests wait until it has read this
         is_last = not self.persistent  # the next request, which may begin in a moment, may say otherwise
         super().requestDone(request)
+        CORK.send(self.transport)
         if self.paused:
             self.transport.pauseProducing()
         if is_last:

@@ -66,6 +66,19 @@ class CorkTests(TestCase):
 
         self.assertEqual((during, self.heard()), (b"", b"abc"))
 
+    async def test_send(self) -> None:
+        """What nothing will be added to can leave before the end of the region; what is written after that leaves at the end."""
+        transport = await self.connected()
+
+        with self.cork:
+            self.cork.send(transport)
+            transport.write(b"a")
+            self.cork.send(transport)
+            during = self.heard()
+            transport.write(b"b")
+
+        self.assertEqual((during, self.heard()), (b"a", b"b"))
+
     async def test_outside(self) -> None:
         """What is written outside a region goes the usual way."""
         transport = await self.connected()
