@@ -8,7 +8,7 @@ nobody asked for. A field that is ``null`` counts as absent.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 from typing import Any, TypeVar
 
 from ccproxy import verbatim
@@ -19,12 +19,8 @@ from ccproxy.verbatim import Outline, Verbatim
 
 _T = TypeVar("_T", str, bool, list[Any], dict[str, Any])
 _TYPE_NAMES = {str: "a string", bool: "true or false", list: "an array", dict: "an object"}
-_VERBATIM = (Verbatim, Outline)
-_SHORT = 4096  # bytes that are read sooner than their outline is
 _UNMARKED = bytes(set(range(256)) - set(b"[{,"))
-_STRING = re.compile(
-    rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL
-)  # also one without an end: what follows is in it
+_STRING = re.compile(rb'"[^"]*(?:"|\Z)')  # without escapes; of one without an end all that follows is a part
 _MOST_VALUES = 250_000  # each may take thirty times its length in memory, and all are made without a pause
 
 
@@ -42,7 +38,7 @@ def body(data: bytes) -> Fields:
     if len(data) > _MOST_VALUES and _has_too_many_values(data):
         message = f"The request body has more than {_MOST_VALUES:,} values: no conversation does."
         raise ProxyError(Kind.TOO_LARGE, message)
-    if len(data) > _SHORT and (outline := verbatim.outline(data)) is not None:
+    if (outline := verbatim.carried(data)) is not None:
         return Fields(outline, "")
     try:
         value = loads(data)
@@ -58,7 +54,8 @@ def _has_too_many_values(data: bytes) -> bool:
     if _marks(data) <= _MOST_VALUES:
         return False
     most = 2 * _MOST_VALUES + 2  # a value may have a name; in a hostile body there is no end of texts
-    rest, texts = _STRING.subn(b"", data, most)
+    unescaped = data.replace(rb"\\", b"").replace(rb"\"", b"")
+    rest, texts = _STRING.subn(b"", unescaped, most)
     return texts == most or _marks(rest) > _MOST_VALUES
 
 
@@ -112,13 +109,20 @@ class Fields:
     def peek(self, name: str) -> Any:  # noqa: ANN401 - whatever the client sent
         """The field as it came, or None; it does not count as asked for."""
         value = self._value.get(name)
-        if type(value) in _VERBATIM:
-            value = self._value[name] = self._now(name, verbatim.whole, value)
+        if type(value) is Verbatim or type(value) is Outline:
+            try:
+                value = self._value[name] = verbatim.whole(value)
+            except MalformedJSONError as error:
+                raise self._unreadable(name, error) from None
         return value
 
     def but(self, **changes: object) -> dict[str, Any]:
         """All fields as they came, but for some; none of them counts as asked for."""
-        return {name: self.peek(name) for name in self._value} | changes
+        return {name: None if name in changes else self.peek(name) for name in self._value} | changes
+
+    def without(self, *names: str, **changes: object) -> Fields:
+        """The same object without some fields and with others, as if the client had sent it so; nothing is decoded for that."""
+        return Fields({name: value for name, value in self._value.items() if name not in names} | changes, self.place)
 
     def string(self, name: str) -> str | None:
         """A string, or None."""
@@ -170,7 +174,10 @@ class Fields:
         if type(value) is Outline:
             values = value.items
         elif type(value) is Verbatim and verbatim.is_array(value):
-            values = self._now(name, verbatim.items, value)
+            try:
+                values = verbatim.items(value)
+            except MalformedJSONError as error:
+                raise self._unreadable(name, error) from None
         elif type(value) is list:
             values = value
         else:
@@ -222,7 +229,7 @@ class Fields:
         self._read.add(name)
         value = self._value.get(name)
         if type(value) is Verbatim and verbatim.is_text(value):
-            return Text(value)
+            return Text(value.copy())  # which does not keep the whole body alive
         return Text(value) if type(value) is str else None
 
     def required_text(self, name: str) -> Text:
@@ -241,12 +248,9 @@ class Fields:
         """The places of the fields that nobody asked for."""
         return tuple(self.at(name) for name in self._value if name not in self._read)
 
-    def _now(self, name: str, read: Callable[[Any], Any], value: Any) -> Any:  # noqa: ANN401 - whatever the client sent
-        """Decode what is verbatim, which can fail where there is less stack left than there was at first."""
-        try:
-            return read(value)
-        except MalformedJSONError as error:
-            raise invalid(f"cannot be read: {error}.", self.at(name)) from None
+    def _unreadable(self, name: str, error: MalformedJSONError) -> ProxyError:
+        """The error for what could be left undecoded and cannot be decoded: the stack is fuller now than it was, or a number is endless."""
+        return invalid(f"cannot be read: {error}.", self.at(name))
 
     def _typed(self, name: str, wanted: type[_T]) -> _T | None:
         self._read.add(name)

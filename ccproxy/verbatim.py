@@ -19,9 +19,15 @@ Verbatim: TypeAlias = msgspec.Raw
 
 _Item: TypeAlias = bool | int | float | str | dict[str, msgspec.Raw] | list[Any] | None
 _object = msgspec.json.Decoder(dict[str, bool | int | float | str | dict[str, Any] | list[_Item] | None]).decode
+_decode = msgspec.json.Decoder().decode
 _array = msgspec.json.Decoder(list[_Item]).decode
+_SHORT = 4096  # bytes that are decoded sooner than their outline is found
+_LONG = 1024  # bytes for each field, on average
+_SAMPLE = 16_384  # bytes of the middle, where the conversation is
 _QUOTE, _BRACKET = b'"['
-_VISIBLE = re.compile(rb'"(?: |\\[nrt])*[!#-\[\]-~]')  # of what is not plainly visible `str` decides
+_VISIBLE = re.compile(
+    rb'"(?: |\\[nrt]){0,64}[!#-\[\]-~]'
+)  # a first look; each blank takes a hundred bytes of the matcher's memory
 
 
 @frozen
@@ -45,6 +51,18 @@ def outline(data: bytes) -> dict[str, Any] | None:
     return {name: Outline(value) if type(value) is list else value for name, value in found.items()}
 
 
+def carried(data: bytes) -> dict[str, Any] | None:
+    """The outline of a body whose texts are long enough: each field that is asked for has to be decoded by itself, which costs more."""
+    middle = data[len(data) // 2 :][:_SAMPLE]
+    if len(data) < _SHORT or middle.count(b'":') - middle.count(b'\\":') > len(middle) / _LONG:
+        return None
+    found = outline(data)
+    if found is None:
+        return None
+    objects = (item for value in found.values() if type(value) is Outline for item in value.items if type(item) is dict)
+    return found if sum(1 + len(item) for item in objects) < len(data) / _LONG else None
+
+
 def items(array: Verbatim) -> list[Any]:
     """Decode what has to be an array as the items of an `Outline`.
 
@@ -64,7 +82,12 @@ def whole(value: Verbatim | Outline) -> Any:  # noqa: ANN401 - JSON has no type 
     Raises:
         MalformedJSONError: It is nested too deeply.
     """
-    return [_item(item) for item in value.items] if isinstance(value, Outline) else loads(value)
+    if isinstance(value, Outline):
+        return [_item(item) for item in value.items]
+    try:
+        return _decode(value)
+    except UNREADABLE:
+        return loads(value)
 
 
 def is_text(value: Verbatim) -> bool:
@@ -81,7 +104,7 @@ def text(string: str | Verbatim) -> str:
     """Decode a string, unless it is."""
     if isinstance(string, str):
         return string
-    read: str = msgspec.json.decode(string)
+    read: str = _decode(string)
     return read
 
 
@@ -96,4 +119,4 @@ def is_blank(string: str | Verbatim) -> bool:
 def _item(item: Any) -> Any:  # noqa: ANN401 - JSON has no type before it is looked at
     if type(item) is not dict:
         return item
-    return {name: loads(value) if type(value) is Verbatim else value for name, value in item.items()}
+    return {name: whole(value) if type(value) is Verbatim else value for name, value in item.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -76,6 +77,16 @@ class BodyTests(FieldsTestCase):
 
         self.assertEqual(error.kind, Kind.TOO_LARGE)
         self.assertLess(time.process_time() - began, 5)  # where it is looked through from each quote, it takes a minute
+
+    def test_escapes(self) -> None:
+        """A text with very many escapes, beside many values, is looked through in little memory."""
+        tracemalloc.start()
+        self.addCleanup(tracemalloc.stop)
+        data = b'{"a":"' + b"," * 260_000 + rb"\n" * 1_000_000 + rb"\"" * 1000 + rb"\\" + b'"}'
+
+        self.assertTrue(body(data).text("a"))
+
+        self.assertLess(tracemalloc.get_traced_memory()[1], 30_000_000)
 
     def test_many_values(self) -> None:
         """Values are counted, and neither what stands in a text nor the names of fields."""
@@ -172,6 +183,17 @@ class ReadingTests(FieldsTestCase):
 
         self.assertEqual(read.but(b=3, c=None), {"a": 1, "b": 3, "c": None})
         self.assertEqual((read.peek("b"), read.unread()), (2, ("tools[2].a", "tools[2].b")))
+
+    def test_without(self) -> None:
+        """The same object can be had without some fields and with others; what was asked of the one was not asked of the other."""
+        read = fields(a=1, b=2, c=3)
+        read.ignore("a", "b", "c")
+        other = read.without("a", "b", b=5, d=6)
+
+        self.assertEqual(
+            (other.but(), other.unread()), ({"c": 3, "b": 5, "d": 6}, tuple(f"tools[2].{n}" for n in "cbd"))
+        )
+        self.assertEqual(read.but(), {"a": 1, "b": 2, "c": 3})
 
     def test_same_object(self) -> None:
         """An object that is asked for twice remembers what was asked of it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import sys
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -25,7 +26,11 @@ from ccproxy.verbatim import Verbatim
 from tests.fuzz.mutations import request
 from tests.fuzz.test_requests import COUNT, SEED
 
-texts = st.text(st.characters() | st.sampled_from('"\\/\n\t\r\x00\x1f \x85\xa0\u2003\u2028😀é'))
+texts = st.text(
+    st.characters(exclude_categories=["Cs"]) | st.sampled_from('"\\/\n\t\r\x00\x1f \x85\xa0\u2003\u2028😀é')
+)
+broken = texts | st.text(st.characters())
+"""Texts, and among them some with half a character."""
 ODD = "caf\\u00e9 \\ud83d\\ude00 \\u003c\\/b\\u003e"
 """A text in JSON as no encoder of ours would write it."""
 
@@ -78,10 +83,10 @@ class OutlineTests(SynchronousTestCase):
 
     @given(
         st.dictionaries(
-            texts,
+            broken,
             st.recursive(
-                st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts,
-                lambda inner: st.lists(inner) | st.dictionaries(texts, inner),
+                st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | broken,
+                lambda inner: st.lists(inner) | st.dictionaries(broken, inner),
             ),
         ),
         st.booleans(),
@@ -128,6 +133,35 @@ class OutlineTests(SynchronousTestCase):
             error = self.assertRaises(ProxyError, inner.number, "b", least=0, most=2)
             self.assertEqual(error.field, "a[0].b")
 
+    def test_carried(self) -> None:
+        """A body is carried when its texts are long; where there are many short values it is decoded at once."""
+        message = b'{"role":"user","content":"%b"}'
+        for texts, carried in (
+            ([b"x" * 5000], True),
+            ([b"x" * 5000] * 200, True),
+            ([rb"{\"a\":1,\"b\":2}" * 200] * 20, True),
+            ([b"x" * 3000], False),
+            ([b"x" * 500] * 200, False),
+            ([b"x"] * 9000 + [b"x" * 100_000] + [b"x"] * 9000, False),
+        ):
+            data = b'{"messages":[%b]}' % b",".join(message % text for text in texts)
+            self.assertEqual(verbatim.carried(data) is not None, carried, data[:40])
+        self.assertIsNone(verbatim.carried(b'{"messages":[%b]}' % b",".join([b"{}"] * 9000)))
+        self.assertIsNone(verbatim.carried(b"x" * 9000))
+
+    def test_body_is_let_go(self) -> None:
+        """A text that is carried does not keep alive the body in which it came."""
+        data = b'{"model":"m","messages":[{"role":"user","content":"hi"}],"ignored":[{"a":"%b"}]}' % (b"x" * 9000)
+        before = sys.getrefcount(data)
+
+        fields = body(data)
+        prompt = read(fields, DIALECTS[0], DIALECTS)
+        during = sys.getrefcount(data)
+        del fields
+
+        self.assertEqual((during > before, sys.getrefcount(data)), (True, before))
+        self.assertEqual(prompt.messages[0].parts, (Text("hi"),))
+
     def test_stack(self) -> None:
         """What could be left undecoded and cannot be decoded later, as the stack is fuller then, is refused where it stands."""
         deep = b"[" * 400 + b"]" * 400
@@ -166,6 +200,17 @@ class TextTests(SynchronousTestCase):
     def test_blank(self, text: str, ascii_only: bool) -> None:
         """The first look, at the JSON, never sees anything where there is nothing."""
         self.assertEqual(verbatim.is_blank(written(text, ascii_only=ascii_only)), not text.strip())
+
+    def test_long_blank(self) -> None:
+        """A long text of blanks is looked at in little memory."""
+        for blank in (b" ", rb"\n"):
+            text = Verbatim(b'"%b"' % (blank * 1_000_000))
+            tracemalloc.start()
+            self.addCleanup(tracemalloc.stop)
+            self.assertTrue(verbatim.is_blank(text))
+            self.assertFalse(verbatim.is_blank(Verbatim(b'"%bx"' % (blank * 1_000_000))))
+            self.assertLess(tracemalloc.get_traced_memory()[1], 10_000_000)
+            tracemalloc.stop()
 
     def test_secret(self) -> None:
         """No text is in any representation."""

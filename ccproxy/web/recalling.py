@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from attrs import frozen
 
-from ccproxy.codecs import Dialect
+from ccproxy.codecs import Dialect, Memory
 from ccproxy.fields import Fields
 from ccproxy.keys import Key
 from ccproxy.web.house import House
@@ -35,7 +35,10 @@ async def recalled(house: House, dialect: Dialect, asked: Asked, key: Key) -> As
     memory = dialect.memory
     if memory is None or isinstance(asked, Recalled):
         return asked
-    body = await house.offload(asked.fields, asked.weight)
-    wanted = memory.wanted(body)
+    body, wanted = await house.offload(lambda: _wanted(memory, asked.fields()), asked.weight)
     found = await house.keeping.find(key, wanted) if wanted else {}
     return Recalled(asked.weight + sum(map(len, found.values())), lambda: memory.completed(body, found))
+
+
+def _wanted(memory: Memory, body: Fields) -> tuple[Fields, Sequence[str]]:
+    return body, memory.wanted(body)

@@ -138,10 +138,12 @@ class Socket:
         try:
             if isinstance(message, ProxyError):
                 raise message
-            call = await self._house.offload(partial(self._dialogue.call, message), len(message))
+            call, names = await self._house.offload(partial(self._call, message), len(message))
             if call is not None:
-                names = self._latest.wanted(call.body)
-                encoder = await self._served(call, names, len(message))
+                asked = await self._recalled(call, names, len(message))
+                silent = call.silent
+                del call, message  # a client may read for long
+                encoder = await self._served(asked, silent=silent)
                 self._latest.replace(encoder, names)
         except CancelledError:
             raise
@@ -153,12 +155,18 @@ class Socket:
             self._latest.forget(names)
             self._refuse(ProxyError(Kind.INTERNAL, "The proxy failed; its log says more."))
 
-    async def _served(self, call: Call, names: Sequence[str], weight: int) -> Encoder:
+    def _call(self, message: bytes) -> tuple[Call | None, Sequence[str]]:
+        """What a message asks for, and what that refers to; changes nothing, so that it may run in any thread."""
+        call = self._dialogue.call(message)
+        return call, () if call is None else self._latest.wanted(call.body)
+
+    async def _served(self, asked: Asked, *, silent: bool) -> Encoder:
         """Answer a message; gives what wrote the answer."""
         if self._wire is None:
             raise CancelledError
-        sink = Message(self._wire, self._headers, await self._recalled(call, names, weight))
-        if call.silent:
+        sink = Message(self._wire, self._headers, asked)
+        del asked
+        if silent:
             return await silence(self._house, self._dialect, sink)
         exchange = Exchange(self._house, self._dialect, sink)
         self._house.live.add(exchange)

@@ -101,11 +101,10 @@ def _refuse_unanswerable(body: Fields) -> None:
 
 
 def _messages(body: Fields) -> tuple[Message, ...]:
-    said = [_plain(message) or _message(message) for message in body.objects("messages")]
-    if not said:
+    if not body.elements("messages") and not body.array("messages"):
         raise invalid("has to hold at least one message.", "messages")
     system = (Message(Role.SYSTEM, _content(body, "system")),) if body.has("system") else ()
-    return (*system, *said)
+    return (*system, *(_plain(message) or _message(message) for message in body.objects("messages")))
 
 
 def _plain(message: Fields) -> Message | None:

@@ -36,9 +36,11 @@ def output(item: Fields) -> tuple[Text | Image, ...]:
     Raises:
         ProxyError: `ccproxy.errors.Kind.INVALID_REQUEST`, with the place of what cannot be sent to the upstream.
     """
-    if isinstance(given := item.raw("output"), list):
+    if (text := item.text("output")) is not None:
+        return (text,)
+    if item.elements("output") is not None:
         return tuple(content(item, "output"))
-    return (Text(values.arguments_of(given)),)
+    return (Text(values.arguments_of(item.raw("output"))),)
 
 
 def _part(part: Fields) -> Text | Image:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from ccproxy.dialects.openai_responses.refusal import refusal
 from ccproxy.dialogue import Call
 from ccproxy.errors import Kind, ProxyError
-from ccproxy.fields import Fields, body, invalid
+from ccproxy.fields import body, invalid
 from ccproxy.framing import loads, quote
 
 _OWN = ("stream", "stream_options", "background", "generate")
@@ -30,8 +30,7 @@ class ResponsesDialogue:
         fields = body(message)
         match fields.required_string("type"):
             case "response.create":
-                asked = {name: value for name, value in fields.but().items() if name not in _OWN}
-                return Call(Fields({**asked, "stream": True}, ""), silent=fields.boolean("generate") is False)
+                return Call(fields.without(*_OWN, stream=True), silent=fields.boolean("generate") is False)
             case "response.processed":
                 return None
             case other:

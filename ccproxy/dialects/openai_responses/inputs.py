@@ -63,13 +63,16 @@ def items(body: Fields) -> Iterator[Fields]:
     Raises:
         ProxyError: `ccproxy.errors.Kind.INVALID_REQUEST`, with the place of what is no item.
     """
-    elements = body.elements("input")
-    if elements is None:
-        elements = [Fields(item, body.at_index("input", index)) for index, item in enumerate(listed(body))]
-    for index, item in enumerate(elements):
+    for index, item in enumerate(_elements(body)):
         if item is None:
             raise invalid("has to be an object.", body.at_index("input", index))
         yield item
+
+
+def _elements(body: Fields) -> Sequence[Fields | None]:
+    if (elements := body.elements("input")) is not None:
+        return elements
+    return [Fields(item, body.at_index("input", index)) for index, item in enumerate(listed(body))]
 
 
 def kind_of(item: Fields) -> object:
@@ -83,10 +86,9 @@ def kind_of(item: Fields) -> object:
 
 def kept(body: Fields) -> Sequence[Mapping[str, object]]:
     """The input as it is kept: each item with a type and an id of its own, made from its position if need be; a trigger is spent."""
-    everything = (item for item in listed(body) if isinstance(item, dict))
     seen: set[object] = set()
-    kinds = ((item, kind_of(Fields(item, ""))) for item in everything)
-    return tuple(_kept(item, kind, index, seen) for index, (item, kind) in enumerate(kinds) if kind != TRIGGER)
+    everything = ((item.but(), kind_of(item)) for item in _elements(body) if item is not None)
+    return tuple(_kept(item, kind, index, seen) for index, (item, kind) in enumerate(everything) if kind != TRIGGER)
 
 
 def _kept(item: dict[str, Any], kind: object, index: int, seen: set[object]) -> Mapping[str, object]:

@@ -389,6 +389,21 @@ class ConversationTests(RequestCase):
         self.assertEqual(message(role="assistant", content="a", reasoning_content="").parts, (Text("a"),))
 
 
+class FirstErrorTests(SynchronousTestCase):
+    """Several things are wrong."""
+
+    def test_system_before_messages(self) -> None:
+        """What stands before the conversation is refused before what is in it."""
+        for system, messages, field in (
+            (5, [{"role": "user", "content": 5}], "system"),
+            ("s", [{"role": "user", "content": 5}], "messages[0].content"),
+            (5, [], "messages"),
+            (5, None, "messages"),
+        ):
+            body = Fields({"model": "m", "system": system, "messages": messages}, "")
+            self.assertEqual(self.assertRaises(ProxyError, request.parse, body).field, field)
+
+
 class PlainTests(SynchronousTestCase):
     """Messages of a role and a text alone."""
 
