@@ -31,6 +31,9 @@ class SlimReactor(EPollReactor):
             if problem.errno == errno.EINTR:
                 return
             raise
+        if len(ready) == 1:
+            self._handle(*ready[0])
+            return
         with CORK:
             for descriptor, event in ready:
                 self._handle(descriptor, event)

@@ -34,9 +34,12 @@ class Cork:
             tcp.startWriting = MethodType(self._start_writing, tcp)  # type: ignore[method-assign]
 
     def send(self, transport: object) -> None:
-        """Send now what is held back for a transport: nothing will be added, and whoever waits for it need not wait for the rest."""
+        """Send now what is held back for a transport: nothing will be added, and whoever waits for it need not wait for the rest.
+
+        Nothing is sent in a nested region: where many events are handled together, all leave together.
+        """
         tcp: Any = getattr(transport, "transport", transport)
-        if tcp in self._held:
+        if self._depth == 1 and tcp in self._held:
             del self._held[tcp]
             self._send(tcp)
 

@@ -79,6 +79,18 @@ class CorkTests(TestCase):
 
         self.assertEqual((during, self.heard()), (b"a", b"b"))
 
+    async def test_send_among_many(self) -> None:
+        """Where many events are handled together, what they write leaves together."""
+        transport = await self.connected()
+
+        with self.cork:
+            with self.cork:
+                transport.write(b"a")
+                self.cork.send(transport)
+            during = self.heard()
+
+        self.assertEqual((during, self.heard()), (b"", b"a"))
+
     async def test_outside(self) -> None:
         """What is written outside a region goes the usual way."""
         transport = await self.connected()
