@@ -7,6 +7,7 @@ prompt is kept but that ratio.
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 
 from attrs import define, field
@@ -16,16 +17,22 @@ from ccproxy.prompt import Image, Part, Prompt, Reasoning, Text, Tool, ToolCall,
 
 # Characters per token, by the kind of character; the kinds are told apart by the bytes of UTF-8, which costs milliseconds per megabyte.
 # The most frequent come first: each is taken out before the next ones are looked for.
-_KINDS: tuple[tuple[bytes, float], ...] = (
+_ASCII: tuple[tuple[bytes, float], ...] = (
     (bytes([*range(0x41, 0x5B), *range(0x61, 0x7B)]), 4.2),  # letters of running text
     (b" ", 40.0),  # which mostly belong to the word that follows
     (bytes([*range(0x21, 0x30), *range(0x3A, 0x41), *range(0x5B, 0x61), *range(0x7B, 0x7F)]), 1.7),  # punctuation
     (bytes(range(0x30, 0x3A)), 2.6),  # digits
     (b"\n\t", 3.0),
-    (bytes(range(0xE0, 0xF0)), 1.3),  # first bytes of three: Chinese, Japanese, Korean, and other scripts
-    (bytes(range(0xC2, 0xE0)), 2.5),  # first bytes of two: accents, Greek, Cyrillic, Hebrew, Arabic
-    (bytes(range(0xF0, 0xF8)), 0.5),  # first bytes of four: emoji
 )
+_FIRST_BYTES: tuple[tuple[bytes, float], ...] = (
+    (bytes(range(0xE0, 0xF0)), 1.3),  # of three: Chinese, Japanese, Korean, and other scripts
+    (bytes(range(0xC2, 0xE0)), 2.5),  # of two: accents, Greek, Cyrillic, Hebrew, Arabic
+    (bytes(range(0xF0, 0xF8)), 0.5),  # of four: emoji
+)
+_FURTHER_BYTES = bytes(range(0x80, 0xC0))  # which count for nothing
+_MOSTLY_ASCII = (*_ASCII, *_FIRST_BYTES)
+_MOSTLY_OTHER = ((_FURTHER_BYTES, math.inf), *_FIRST_BYTES, *_ASCII)
+_SAMPLE = 4096  # bytes
 _MESSAGE_TOKENS = 4
 _TOOL_TOKENS = 12
 _IMAGE_TOKENS = 1300
@@ -100,8 +107,11 @@ class _Said:
 
 
 def _counted(text: bytes) -> float:
+    start = len(text) // 2
+    sample = text[start : start + _SAMPLE]
+    is_other = len(sample.translate(None, _FURTHER_BYTES)) < len(sample) * 2 / 3
     tokens = 0.0
-    for kind, per_token in _KINDS:
+    for kind, per_token in _MOSTLY_OTHER if is_other else _MOSTLY_ASCII:
         rest = text.translate(None, kind)
         tokens += (len(text) - len(rest)) / per_token
         text = rest

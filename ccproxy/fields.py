@@ -8,7 +8,7 @@ nobody asked for. A field that is ``null`` counts as absent.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from typing import Any, TypeVar
 
 from ccproxy import verbatim
@@ -168,18 +168,20 @@ class Fields:
 
         The array does not count as asked for.
         """
+        value = self._value.get(name)
+        if type(value) is str or (type(value) is Verbatim and not verbatim.is_array(value)):
+            return None
         if (known := self._arrays.get(name)) is not None:
             return known
-        value = self._value.get(name)
-        if type(value) is Outline:
+        if type(value) is list:
+            values = value
+        elif type(value) is Outline:
             values = value.items
-        elif type(value) is Verbatim and verbatim.is_array(value):
+        elif type(value) is Verbatim:
             try:
                 values = verbatim.items(value)
             except MalformedJSONError as error:
                 raise self._unreadable(name, error) from None
-        elif type(value) is list:
-            values = value
         else:
             return None
         elements = [
@@ -201,9 +203,10 @@ class Fields:
                 raise invalid("has to be an object.", self.at_index(name, index))
             yield element
 
-    def glimpse(self, name: str) -> Iterator[Fields]:
+    def glimpse(self, name: str) -> Iterable[Fields]:
         """The objects of an array, if it is one: for a first look, which refuses nothing and does not count as asking."""
-        return filter(None, self.elements(name) or ())
+        elements = self.elements(name)
+        return filter(None, elements) if elements else ()
 
     def strings(self, name: str) -> tuple[str, ...]:
         """An array of strings; empty when it is absent."""

@@ -31,7 +31,7 @@ class SlimReactor(EPollReactor):
             if problem.errno == errno.EINTR:
                 return
             raise
-        if len(ready) == 1:
+        if len(ready) == 1 and ready[0][1] == EPOLLIN:  # whoever reads has a region of its own, and may send within it
             self._handle(*ready[0])
             return
         with CORK:

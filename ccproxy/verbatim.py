@@ -7,6 +7,7 @@ which is checked here.
 
 from __future__ import annotations
 
+import codecs
 import re
 from typing import Any, TypeAlias
 
@@ -19,15 +20,17 @@ Verbatim: TypeAlias = msgspec.Raw
 
 _Item: TypeAlias = bool | int | float | str | dict[str, msgspec.Raw] | list[Any] | None
 _object = msgspec.json.Decoder(dict[str, bool | int | float | str | dict[str, Any] | list[_Item] | None]).decode
+_UTF8 = codecs.getincrementaldecoder("utf-8")
 _decode = msgspec.json.Decoder().decode
 _array = msgspec.json.Decoder(list[_Item]).decode
 _SHORT = 4096  # bytes that are decoded sooner than their outline is found
 _LONG = 1024  # bytes for each field, on average
+_PIECE = 65_536  # bytes
 _SAMPLE = 16_384  # bytes of the middle, where the conversation is
 _QUOTE, _BRACKET = b'"['
-_VISIBLE = re.compile(
-    rb'"(?: |\\[nrt]){0,64}[!#-\[\]-~]'
-)  # a first look; each blank takes a hundred bytes of the matcher's memory
+# A first look at a text: blanks, each of which takes a hundred bytes of the matcher's memory, and then what cannot be a blank, in ASCII, in
+# UTF-8 or escaped. Unicode has no blank beyond U+3000.
+_VISIBLE = re.compile(rb'"(?: |\\[nrt]){0,64}(?:[!#-\[\]-~\xc3-\xe0\xe4-\xf4]|\xe3[\x81-\xbf]|\\["\\/]|\\u[4-9a-fA-F])')
 
 
 @frozen
@@ -44,16 +47,26 @@ def outline(data: bytes) -> dict[str, Any] | None:
     """
     try:
         found = _object(data)
-        if not data.isascii():
-            data.decode()
+        _check_utf8(data)
     except UNREADABLE:
         return None
     return {name: Outline(value) if type(value) is list else value for name, value in found.items()}
 
 
+def _check_utf8(data: bytes) -> None:
+    """Raise `UnicodeDecodeError` for what is not UTF-8; in pieces, as one emoji makes four bytes of each character beside it."""
+    if data.isascii():
+        return
+    check, view = _UTF8(), memoryview(data)
+    for start in range(0, len(data), _PIECE):
+        check.decode(view[start : start + _PIECE])
+    check.decode(b"", final=True)
+
+
 def carried(data: bytes) -> dict[str, Any] | None:
     """The outline of a body whose texts are long enough: each field that is asked for has to be decoded by itself, which costs more."""
-    middle = data[len(data) // 2 :][:_SAMPLE]
+    start = len(data) // 2
+    middle = data[start : start + _SAMPLE]
     if len(data) < _SHORT or middle.count(b'":') - middle.count(b'\\":') > len(middle) / _LONG:
         return None
     found = outline(data)

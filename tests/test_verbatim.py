@@ -115,6 +115,8 @@ class OutlineTests(SynchronousTestCase):
             b"nonsense",
             b"[1]",
             b'{"a":"\xff"}',
+            b'{"a":"' + "é".encode() * 40_000 + b'\xff"}',
+            b'{"a":"' + "é".encode() * 40_000 + b'\xc3"}',
             b'{"a":[{"b":"\xff"}]}',
             b'{"a":[{"b":"\\ud800"}]}',
             b'{"a":[{"b":"\\x"}]}',
@@ -162,6 +164,16 @@ class OutlineTests(SynchronousTestCase):
         self.assertEqual((during > before, sys.getrefcount(data)), (True, before))
         self.assertEqual(prompt.messages[0].parts, (Text("hi"),))
 
+    def test_memory(self) -> None:
+        """That a long text is UTF-8 is seen in little memory, also where one character of it makes a wide string of all."""
+        data = b'{"a":[{"b":"%b"}]}' % (b"x" * 2_000_000 + "😀".encode())
+        tracemalloc.start()
+        self.addCleanup(tracemalloc.stop)
+
+        self.assertIsNotNone(verbatim.outline(data))
+
+        self.assertLess(tracemalloc.get_traced_memory()[1], 1_000_000)
+
     def test_stack(self) -> None:
         """What could be left undecoded and cannot be decoded later, as the stack is fuller then, is refused where it stands."""
         deep = b"[" * 400 + b"]" * 400
@@ -200,6 +212,16 @@ class TextTests(SynchronousTestCase):
     def test_blank(self, text: str, ascii_only: bool) -> None:
         """The first look, at the JSON, never sees anything where there is nothing."""
         self.assertEqual(verbatim.is_blank(written(text, ascii_only=ascii_only)), not text.strip())
+
+    def test_all_blanks(self) -> None:
+        """A character that is a blank is not taken for anything else, however it is written, and most others are seen at once."""
+        for code in range(sys.maxunicode + 1):
+            if chr(code).isspace():
+                for ascii_only in (True, False):
+                    self.assertTrue(verbatim.is_blank(written(chr(code), ascii_only=ascii_only)), hex(code))
+        seen = [first for first in 'a"\\/0~é中あア😀я' if verbatim._VISIBLE.match(written(first, ascii_only=False))]
+        self.assertEqual("".join(seen), 'a"\\/0~é中あア😀я')
+        self.assertTrue(all(verbatim._VISIBLE.match(written(first, ascii_only=True)) for first in "中😀"))
 
     def test_long_blank(self) -> None:
         """A long text of blanks is looked at in little memory."""

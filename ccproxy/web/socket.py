@@ -141,10 +141,9 @@ class Socket:
             call, names = await self._house.offload(partial(self._call, message), len(message))
             if call is not None:
                 asked = await self._recalled(call, names, len(message))
-                silent = call.silent
-                del call, message  # a client may read for long
-                encoder = await self._served(asked, silent=silent)
-                self._latest.replace(encoder, names)
+                served = self._served(asked, silent=call.silent)
+                del call, message, asked  # a client may read for long
+                self._latest.replace(await served, names)
         except CancelledError:
             raise
         except ProxyError as error:

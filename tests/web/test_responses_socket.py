@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from typing import Any
 
+from ccproxy.fields import Fields
 from ccproxy.framing import sse
 from tests.dialects.strict_responses import read_responses
 from tests.web.dialogues import Caller, framed, head
@@ -64,6 +66,26 @@ class ResponsesSocketTests(HouseTestCase):
         daemon = self.daemon()
         for path in ("/v1/responses", "/responses", "/openai/v1/responses"):
             self.assertEqual(daemon.connect().send(head(path)).answers[0].status, 101)
+
+    def test_message_is_let_go(self) -> None:
+        """What a message asked is not held in memory while its answer is being read."""
+        said = [{"role": "user", "content": "word " * 10_000}]
+        for goes_on in (False, True):
+            daemon = self.daemon()
+            codex = Codex(daemon).create("hello")
+            earlier = {"previous_response_id": codex.response["id"]} if goes_on else {}
+            before = self.bodies()
+
+            codex.create(said, "sim/stall", tools=[{**_TOOL, "strict": True}], **earlier)
+            daemon.advance(1)
+
+            self.assertEqual(codex.last["type"], "response.output_text.delta")
+            self.assertEqual(self.bodies(), before)
+
+    def bodies(self) -> int:
+        """How many objects of bodies are in memory."""
+        gc.collect()
+        return sum(isinstance(thing, Fields) for thing in gc.get_objects())
 
     def test_sequence(self) -> None:
         """Answers come one after the other, each with the events of a stream from its beginning to its end."""
