@@ -95,11 +95,12 @@ class Fields:
     def has(self, name: str) -> bool:
         """Whether the field is there and not null."""
         self._read.add(name)
-        return name in self._value and self.shows(name)
+        return self.shows(name)
 
     def shows(self, name: str) -> bool:
         """Whether the field is there and not null; it does not count as asked for."""
-        return type(self._value.get(name)) is Outline or self.peek(name) is not None
+        value = self._value.get(name)
+        return value is not None and (type(value) is not Verbatim or self.peek(name) is not None)
 
     def raw(self, name: str) -> Any:  # noqa: ANN401 - whatever the client sent
         """The field as it came, or None."""
