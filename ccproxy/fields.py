@@ -15,7 +15,7 @@ from ccproxy import verbatim
 from ccproxy.errors import Kind, ProxyError
 from ccproxy.framing import MalformedJSONError, loads
 from ccproxy.prompt import Text
-from ccproxy.verbatim import Outline, Verbatim
+from ccproxy.verbatim import OpenArray, Verbatim
 
 _T = TypeVar("_T", str, bool, list[Any], dict[str, Any])
 _TYPE_NAMES = {str: "a string", bool: "true or false", list: "an array", dict: "an object"}
@@ -38,7 +38,7 @@ def body(data: bytes) -> Fields:
     if len(data) > _MOST_VALUES and _has_too_many_values(data):
         message = f"The request body has more than {_MOST_VALUES:,} values: no conversation does."
         raise ProxyError(Kind.TOO_LARGE, message)
-    if (outline := verbatim.carried(data)) is not None:
+    if (outline := verbatim.long_outline(data)) is not None:
         return Fields(outline, "")
     try:
         value = loads(data)
@@ -53,7 +53,7 @@ def _has_too_many_values(data: bytes) -> bool:
     """Whether there are more values than any request needs; what stands in a text is none."""
     if _marks(data) <= _MOST_VALUES:
         return False
-    most = 2 * _MOST_VALUES + 2  # a value may have a name; in a hostile body there is no end of texts
+    most = 2 * _MOST_VALUES + 2  # a value may have a name; more strings than that are too many values anyway
     unescaped = data.replace(rb"\\", b"").replace(rb"\"", b"")
     rest, texts = _STRING.subn(b"", unescaped, most)
     return texts == most or _marks(rest) > _MOST_VALUES
@@ -65,7 +65,7 @@ def _marks(data: bytes) -> int:
 
 
 class Fields:
-    """One JSON object of a request body. Every reading method raises `ProxyError` with the field's place.
+    """One JSON object of a request body. Every method that looks at a field raises `ProxyError` with its place.
 
     Args:
         value: The object; what in it is verbatim (`ccproxy.verbatim`) is decoded when it is asked for.
@@ -100,29 +100,29 @@ class Fields:
     def shows(self, name: str) -> bool:
         """Whether the field is there and not null; it does not count as asked for."""
         value = self._value.get(name)
-        return value is not None and (type(value) is not Verbatim or self.peek(name) is not None)
+        return value is not None and not (type(value) is Verbatim and verbatim.is_null(value))
 
-    def raw(self, name: str) -> Any:  # noqa: ANN401 - whatever the client sent
-        """The field as it came, or None."""
+    def value(self, name: str) -> Any:  # noqa: ANN401 - whatever the client sent
+        """The field, decoded, of whatever type; or None."""
         self._read.add(name)
         return self.peek(name) if name in self._value else None
 
     def peek(self, name: str) -> Any:  # noqa: ANN401 - whatever the client sent
-        """The field as it came, or None; it does not count as asked for."""
+        """The field, decoded, of whatever type, or None; it does not count as asked for."""
         value = self._value.get(name)
-        if type(value) is Verbatim or type(value) is Outline:
+        if type(value) is Verbatim or type(value) is OpenArray:
             try:
-                value = self._value[name] = verbatim.whole(value)
+                value = self._value[name] = verbatim.decoded(value)
             except MalformedJSONError as error:
                 raise self._unreadable(name, error) from None
         return value
 
-    def but(self, **changes: object) -> dict[str, Any]:
-        """All fields as they came, but for some; none of them counts as asked for."""
+    def decoded(self, **changes: object) -> dict[str, Any]:
+        """All fields, decoded, but for some; none of them counts as asked for."""
         return {name: None if name in changes else self.peek(name) for name in self._value} | changes
 
-    def without(self, *names: str, **changes: object) -> Fields:
-        """The same object without some fields and with others, as if the client had sent it so; nothing is decoded for that."""
+    def changed(self, *names: str, **changes: object) -> Fields:
+        """Another object at the same place, without some fields and with others; nothing is decoded for it, and nothing of it asked for."""
         return Fields({name: value for name, value in self._value.items() if name not in names} | changes, self.place)
 
     def string(self, name: str) -> str | None:
@@ -161,7 +161,7 @@ class Fields:
         return None if value is None else self._objects.setdefault(name, Fields(value, self.at(name)))
 
     def mapping(self, name: str) -> dict[str, Any] | None:
-        """An object that is passed on as it came, or None."""
+        """An object that is passed on untouched, or None."""
         return self._typed(name, dict)
 
     def elements(self, name: str) -> Sequence[Fields | None] | None:
@@ -176,11 +176,11 @@ class Fields:
             return known
         if type(value) is list:
             values = value
-        elif type(value) is Outline:
-            values = value.items
+        elif type(value) is OpenArray:
+            values = value.elements
         elif type(value) is Verbatim:
             try:
-                values = verbatim.items(value)
+                values = verbatim.elements(value)
             except MalformedJSONError as error:
                 raise self._unreadable(name, error) from None
         else:
@@ -205,7 +205,7 @@ class Fields:
             yield element
 
     def glimpse(self, name: str) -> Iterable[Fields]:
-        """The objects of an array, if it is one: for a first look, which refuses nothing and does not count as asking."""
+        """The objects of an array, if it is one: for a first look, which leaves out what is no object, and does not count as asking."""
         elements = self.elements(name)
         return filter(None, elements) if elements else ()
 
@@ -219,7 +219,7 @@ class Fields:
 
     def one_or_more(self, name: str) -> tuple[str, ...]:
         """An array of strings, or a string alone; empty when it is absent."""
-        return (single,) if isinstance(single := self.raw(name), str) else self.strings(name)
+        return (single,) if isinstance(single := self.value(name), str) else self.strings(name)
 
     def required_string(self, name: str) -> str:
         """A string that has to be there and not be empty."""
@@ -229,7 +229,7 @@ class Fields:
         return value
 
     def text(self, name: str) -> Text | None:
-        """A string, which nobody has to read; None for all else."""
+        """A string as a `Text`, undecoded where it is verbatim; None for any other type, which the caller reads in another way."""
         self._read.add(name)
         value = self._value.get(name)
         if type(value) is Verbatim and verbatim.is_text(value):
@@ -240,7 +240,7 @@ class Fields:
         """A string that has to be there and may be empty, and that nobody has to read."""
         text = self.text(name)
         if text is None:
-            self.string(name)
+            self.string(name)  # which refuses any other type by its name
             raise invalid("is required.", self.at(name))
         return text
 
@@ -253,7 +253,7 @@ class Fields:
         return tuple(self.at(name) for name in self._value if name not in self._read)
 
     def _unreadable(self, name: str, error: MalformedJSONError) -> ProxyError:
-        """The error for what could be left undecoded and cannot be decoded: the stack is fuller now than it was, or a number is endless."""
+        """The error for what could be left undecoded and cannot be decoded: see `ccproxy.verbatim.decoded`."""
         return invalid(f"cannot be read: {error}.", self.at(name))
 
     def _typed(self, name: str, wanted: type[_T]) -> _T | None:
@@ -267,7 +267,7 @@ class Fields:
         raise invalid(f"has to be {_TYPE_NAMES[wanted]}.", self.at(name))
 
     def _number(self, name: str) -> float | None:
-        value = self.raw(name)
+        value = self.value(name)
         if value is None:
             return None
         if isinstance(value, bool) or not isinstance(value, (int, float)) or abs(value) == float("inf"):

@@ -180,7 +180,10 @@ def loads(data: bytes | str | msgspec.Raw) -> Any:  # noqa: ANN401 - JSON has no
 
 
 def dumps(value: object) -> bytes:
-    """Write compact JSON in UTF-8, raw JSON as it came. A lone surrogate, which UTF-8 cannot hold, becomes U+FFFD."""
+    """Write compact JSON in UTF-8, and a ``Raw`` as it is.
+
+    A lone surrogate, which UTF-8 cannot hold, becomes U+FFFD; beside one all is written anew.
+    """
     try:
         return _encode(value)
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""This module is the vocabulary of a request: what was asked, free of any client's or upstream's spelling.
+"""This module is the vocabulary of a request: what was asked, free of any client's or upstream's spelling but that of texts.
 
 A dialect parses a body into a `Prompt`, the conversation as the client sent it; on its way up names are resolved in it and signatures taken
 off; an upstream repairs the rest and turns it into its own request. No text of a conversation is in any ``repr``.
@@ -45,19 +45,19 @@ class Text:
 
     __match_args__ = ("text", "sealed")
 
-    json: str | Verbatim = field(repr=False, eq=verbatim.text)
-    """What an encoder of JSON takes."""
+    source: str | Verbatim = field(repr=False, eq=verbatim.text)
+    """The text, or the JSON string that it came as; `ccproxy.framing.dumps` writes both alike."""
     sealed: str | None = field(default=None, repr=False)
 
     @property
     def text(self) -> str:
         """The text."""
-        return verbatim.text(self.json)
+        return verbatim.text(self.source)
 
     @property
     def is_blank(self) -> bool:
         """Whether it has nothing but white space in it."""
-        return verbatim.is_blank(self.json)
+        return verbatim.is_blank(self.source)
 
 
 @frozen

@@ -2,8 +2,9 @@
 
 Twisted's own puts each read and each write into a logging context of its own, so that a line of a log can say which connection it is
 about. Our log lines say that themselves, and a stream is a thousand reads. What a whole round of events writes leaves at its end
-(`ccproxy.net.cork`). What is different from `EPollReactor` is ``doPoll`` alone; the members that it uses (``_poller``,
-``_selectables``, ``_doReadOrWrite``, ``_disconnectSelectable``) are private to Twisted, which is why this reactor has to be asked for.
+(`ccproxy.net.cork`), unless it is one read alone. What is different from `EPollReactor` is ``doPoll`` alone; the members that it uses
+(``_poller``, ``_selectables``, ``_doReadOrWrite``, ``_disconnectSelectable``) are private to Twisted, which is why this reactor has to be
+asked for.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ def choice(body: Fields, notes: list[Note]) -> ToolChoice | None:
     Raises:
         ProxyError: `ccproxy.errors.Kind.INVALID_REQUEST`, with the field that is wrong.
     """
-    if isinstance(word := body.raw("tool_choice"), str):
+    if isinstance(word := body.value("tool_choice"), str):
         if word not in _CHOICES:
             raise invalid(f"has to be one of {', '.join(_CHOICES)}, or an object that names a tool.", "tool_choice")
         return ToolChoice(_CHOICES[word])
@@ -63,7 +63,7 @@ def choice(body: Fields, notes: list[Note]) -> ToolChoice | None:
 def parallel(body: Fields) -> bool | None:
     """Whether several calls at once are welcome, where the client says so: beside its rule, or inside it."""
     allowed = body.boolean("parallel_tool_calls")
-    if allowed is not None or not isinstance(body.raw("tool_choice"), dict):
+    if allowed is not None or not isinstance(body.value("tool_choice"), dict):
         return allowed
     rule = body.object("tool_choice")
     disabled = rule.boolean("disable_parallel_tool_use") if rule else None

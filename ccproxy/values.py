@@ -25,7 +25,11 @@ def model_of(body: Fields) -> str:
 
 
 def stop_of(sequences: Sequence[str], place: str) -> tuple[str, ...]:
-    """Stop sequences: not empty, and not so many or long that looking for them would be felt."""
+    """Stop sequences without those that are empty.
+
+    Raises:
+        ProxyError: There are so many, or one is so long, that looking for them would be felt.
+    """
     if len(sequences) > _MOST_SEQUENCES or any(len(sequence) > _LONGEST_SEQUENCE for sequence in sequences):
         raise invalid(
             f"has to be at most {_MOST_SEQUENCES} sequences of at most {_LONGEST_SEQUENCE} characters.", place
@@ -49,7 +53,7 @@ def image_from_data_url(url: str, place: str) -> Image:
     """Read an inline image.
 
     Raises:
-        ProxyError: It is the address of a remote image, which is never fetched, or not base64.
+        ProxyError: It is the address of a remote image, which is never fetched, or does not say that it is base64.
     """
     head = _DATA_URL.match(url)
     if head is None:

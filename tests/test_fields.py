@@ -31,6 +31,11 @@ READERS: tuple[Callable[[Fields, str], object], ...] = (
     lambda fields, name: list(fields.objects(name)),
     Fields.required_string,
     Fields.required_text,
+    Fields.text,
+    Fields.strings,
+    Fields.one_or_more,
+    Fields.elements,
+    lambda fields, name: list(fields.glimpse(name)),
 )
 
 
@@ -126,7 +131,7 @@ class ReadingTests(FieldsTestCase):
         self.assertIs(read.boolean("flag"), False)
         self.assertEqual(read.array("list"), [1])
         self.assertEqual(read.mapping("object"), {"b": 1})
-        self.assertEqual(read.raw("object"), {"b": 1})
+        self.assertEqual(read.value("object"), {"b": 1})
 
     def test_absent(self) -> None:
         """A field that is absent and one that is null are none."""
@@ -135,7 +140,7 @@ class ReadingTests(FieldsTestCase):
         for name in ("null", "absent"):
             self.assertEqual([reader(read, name) for reader in READERS[:8]], [None] * 7 + [[]])
             self.assertIs(read.has(name), False)
-            self.assertIsNone(read.raw(name))
+            self.assertIsNone(read.value(name))
 
     def test_has(self) -> None:
         """A field that holds anything else is there, also if it holds nothing much."""
@@ -181,19 +186,19 @@ class ReadingTests(FieldsTestCase):
         """All fields can be had with some of them changed; the body stays as it is, and none counts as asked for."""
         read = fields(a=1, b=2)
 
-        self.assertEqual(read.but(b=3, c=None), {"a": 1, "b": 3, "c": None})
+        self.assertEqual(read.decoded(b=3, c=None), {"a": 1, "b": 3, "c": None})
         self.assertEqual((read.peek("b"), read.unread()), (2, ("tools[2].a", "tools[2].b")))
 
     def test_without(self) -> None:
         """The same object can be had without some fields and with others; what was asked of the one was not asked of the other."""
         read = fields(a=1, b=2, c=3)
         read.ignore("a", "b", "c")
-        other = read.without("a", "b", b=5, d=6)
+        other = read.changed("a", "b", b=5, d=6)
 
         self.assertEqual(
-            (other.but(), other.unread()), ({"c": 3, "b": 5, "d": 6}, tuple(f"tools[2].{n}" for n in "cbd"))
+            (other.decoded(), other.unread()), ({"c": 3, "b": 5, "d": 6}, tuple(f"tools[2].{n}" for n in "cbd"))
         )
-        self.assertEqual(read.but(), {"a": 1, "b": 2, "c": 3})
+        self.assertEqual(read.decoded(), {"a": 1, "b": 2, "c": 3})
 
     def test_same_object(self) -> None:
         """An object that is asked for twice remembers what was asked of it."""
@@ -201,7 +206,7 @@ class ReadingTests(FieldsTestCase):
         first, second = read.object("a"), read.object("a")
         assert first is not None and second is not None
 
-        first.raw("b")
+        first.value("b")
 
         self.assertEqual(second.unread(), ("tools[2].a.c",))
 
@@ -242,7 +247,7 @@ class ReadingTests(FieldsTestCase):
     def test_unread(self) -> None:
         """Fields that nobody asked for are named, in the client's order; those that are knowingly ignored are not."""
         read = fields(d=1, a=1, b=1, c=1)
-        read.raw("a")
+        read.value("a")
         read.has("b")
         read.ignore("c", "absent")
 

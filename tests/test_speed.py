@@ -157,7 +157,7 @@ class ExchangeTests(SynchronousTestCase):
         return count
 
     def test_request(self) -> None:
-        """A short answer takes few function calls; 1236 were counted (CPython 3.11)."""
+        """A short answer takes few function calls; 1235 were counted (CPython 3.11)."""
 
         def serve() -> None:
             self.ask()

@@ -1,4 +1,4 @@
-"""This module is when bytes leave: what is written while a read is handled goes out at its end, one send a connection.
+"""This module is when bytes leave: what is written while a read is handled goes out at its end, or when it is whole, one send a connection.
 
 A reactor sends in its next turn, and registers the socket for that and takes it off again, which costs an event of a stream two system
 calls and the wait for a turn. Here the head of a response, its first frame and its end, when they come together, leave together and now.
@@ -18,7 +18,7 @@ from twisted.logger import Logger
 
 
 class Cork:
-    """Holds back what is written, ``with cork``, until its end; regions may nest."""
+    """Holds back what is written, ``with cork``, until its end or until `send`; regions may nest."""
 
     _log = Logger()
 
@@ -36,7 +36,8 @@ class Cork:
     def send(self, transport: object) -> None:
         """Send now what is held back for a transport: nothing will be added, and whoever waits for it need not wait for the rest.
 
-        Nothing is sent in a nested region: where many events are handled together, all leave together.
+        Nothing is sent in a nested region: where many events are handled together, all leave together. Nor over TLS, whose small
+        writes Twisted itself holds back for a turn.
         """
         tcp: Any = getattr(transport, "transport", transport)
         if self._depth == 1 and tcp in self._held:

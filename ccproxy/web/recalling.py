@@ -26,19 +26,20 @@ class Recalled:
     fields: Callable[[], Fields]
 
 
-async def recalled(house: House, dialect: Dialect, asked: Asked, key: Key) -> Asked | Recalled:
+async def recalled(house: House, dialect: Dialect, asked: Asked, key: Key) -> Asked:
     """What a request asked, and what it refers to.
 
     Raises:
-        ProxyError: The body is none of the dialect, or the store cannot be reached; later, when it is read, something is not there.
+        ProxyError: The body is none of the dialect, or the store cannot be reached. The ``fields`` of what is returned raise it when
+            something is not there.
     """
     memory = dialect.memory
     if memory is None or isinstance(asked, Recalled):
         return asked
-    body, wanted = await house.offload(lambda: _wanted(memory, asked.fields()), asked.weight)
+    body, wanted = await house.offload(lambda: _read(memory, asked.fields()), asked.weight)
     found = await house.keeping.find(key, wanted) if wanted else {}
     return Recalled(asked.weight + sum(map(len, found.values())), lambda: memory.completed(body, found))
 
 
-def _wanted(memory: Memory, body: Fields) -> tuple[Fields, Sequence[str]]:
+def _read(memory: Memory, body: Fields) -> tuple[Fields, Sequence[str]]:
     return body, memory.wanted(body)

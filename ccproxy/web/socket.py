@@ -138,11 +138,12 @@ class Socket:
         try:
             if isinstance(message, ProxyError):
                 raise message
-            call, names = await self._house.offload(partial(self._call, message), len(message))
+            call, names = await self._house.offload(partial(self._read, message), len(message))
             if call is not None:
                 asked = await self._recalled(call, names, len(message))
+                # The coroutine lets go of what was asked when it has read it; this frame, which lives as long, must not hold it either.
                 served = self._served(asked, silent=call.silent)
-                del call, message, asked  # a client may read for long
+                del call, message, asked
                 self._latest.replace(await served, names)
         except CancelledError:
             raise
@@ -154,13 +155,13 @@ class Socket:
             self._latest.forget(names)
             self._refuse(ProxyError(Kind.INTERNAL, "The proxy failed; its log says more."))
 
-    def _call(self, message: bytes) -> tuple[Call | None, Sequence[str]]:
+    def _read(self, message: bytes) -> tuple[Call | None, Sequence[str]]:
         """What a message asks for, and what that refers to; changes nothing, so that it may run in any thread."""
         call = self._dialogue.call(message)
         return call, () if call is None else self._latest.wanted(call.body)
 
     async def _served(self, asked: Asked, *, silent: bool) -> Encoder:
-        """Answer a message; gives what wrote the answer."""
+        """Answer a message; gives what wrote the answer. Raises `CancelledError` when the client has left."""
         if self._wire is None:
             raise CancelledError
         sink = Message(self._wire, self._headers, asked)

@@ -68,7 +68,7 @@ class SpokenMemory:
             raise invalid("not remembered", "previous")
         messages = [{"role": "system", "content": text.decode()} for text in found.values()]
         own = asked.peek("messages")
-        rest = {name: value for name, value in asked.but().items() if name != "previous"}
+        rest = {name: value for name, value in asked.decoded().items() if name != "previous"}
         return Fields({**rest, "messages": messages + own}, "")
 
     def records(self, encoder: Encoder, *, always: bool = False) -> Mapping[str, bytes]:
@@ -90,8 +90,8 @@ class SpokenDialogue:
             return None
         if kind != "ask":
             raise invalid("There is no such message.", "type")
-        rest = {name: value for name, value in fields.but().items() if name not in ("type", "silent")}
-        return Call(Fields({**rest, "stream": True}, ""), silent=bool(fields.raw("silent")))
+        rest = {name: value for name, value in fields.decoded().items() if name not in ("type", "silent")}
+        return Call(Fields({**rest, "stream": True}, ""), silent=bool(fields.value("silent")))
 
     def refusal(self, error: ProxyError) -> bytes:
         """The name and the words of an error."""

@@ -68,7 +68,7 @@ class ResponsesSocketTests(HouseTestCase):
             self.assertEqual(daemon.connect().send(head(path)).answers[0].status, 101)
 
     def test_message_is_let_go(self) -> None:
-        """What a message asked is not held in memory while its answer is being read."""
+        """What was made of a message is not held in memory while its answer is being read."""
         said = [{"role": "user", "content": "word " * 10_000}]
         for goes_on in (False, True):
             daemon = self.daemon()

@@ -87,7 +87,7 @@ def _part(block: Fields, kind: str) -> Iterator[Part]:
         case "thinking":
             yield Reasoning(block.string("thinking") or "", block.string("signature") or "")
         case "tool_use":
-            name, arguments = block.required_string("name"), values.arguments_of(block.raw("input"))
+            name, arguments = block.required_string("name"), values.arguments_of(block.value("input"))
             yield ToolCall(block.string("id") or "", name, arguments)
         case "tool_result":
             content = tuple(_result(block))

@@ -72,9 +72,9 @@ def _refuse_unanswerable(body: Fields) -> None:
         details = {"error_code": "thread_unsupported_request", "unsupported": ["thread"]}
         message = "thread: Conversations are not kept on the server; send all messages."
         raise ProxyError(Kind.INVALID_REQUEST, message, field="thread", details=details)
-    if body.raw("container"):
+    if body.value("container"):
         raise invalid("The upstream has no containers.", "container")
-    if body.raw("mcp_servers"):
+    if body.value("mcp_servers"):
         raise invalid("The upstream does not call MCP servers; offer their tools in tools.", "mcp_servers")
 
 

@@ -93,7 +93,7 @@ def _refuse_unanswerable(body: Fields) -> None:
     if field := next((name for name, value in wanted.items() if value), None):
         raise invalid("The upstream gives no log probabilities.", field)
     if field := next(
-        (name for name in ("functions", "function_call") if body.raw(name) not in (None, [], "none", "auto")), None
+        (name for name in ("functions", "function_call") if body.value(name) not in (None, [], "none", "auto")), None
     ):
         raise invalid("This older form of tools is not served; send tools and tool_choice.", field)
     if body.has("audio") or "audio" in (body.array("modalities") or ()):
@@ -101,7 +101,9 @@ def _refuse_unanswerable(body: Fields) -> None:
 
 
 def _messages(body: Fields) -> tuple[Message, ...]:
-    if not body.elements("messages") and not body.array("messages"):
+    if not body.elements("messages") and not body.array(
+        "messages"
+    ):  # the first decodes nothing, the second refuses other types
         raise invalid("has to hold at least one message.", "messages")
     system = (Message(Role.SYSTEM, _content(body, "system")),) if body.has("system") else ()
     return (*system, *(_plain(message) or _message(message) for message in body.objects("messages")))
@@ -155,7 +157,7 @@ def _part(part: Fields) -> Text | Image:
 
 
 def _image(part: Fields) -> Image:
-    if isinstance(bare := part.raw("image_url"), str):
+    if isinstance(bare := part.value("image_url"), str):
         return values.image_from_data_url(bare, part.at("image_url"))
     image = part.object("image_url")
     if image is None:
@@ -166,8 +168,8 @@ def _image(part: Fields) -> Image:
 def _reasoning(message: Fields) -> Iterator[Reasoning]:
     """One reasoning part from whichever of the three spellings the client gave back."""
     text = message.string("reasoning_content") or message.string("reasoning")
-    if not text and isinstance(message.raw("reasoning_details"), list):
-        details = (detail for detail in message.raw("reasoning_details") if isinstance(detail, dict))
+    if not text and isinstance(message.value("reasoning_details"), list):
+        details = (detail for detail in message.value("reasoning_details") if isinstance(detail, dict))
         text = "".join(value for detail in details if isinstance(value := detail.get("text"), str))
     if text:
         yield Reasoning(text)
@@ -179,13 +181,13 @@ def _tool_calls(message: Fields) -> Iterator[Part]:
         if function is None:
             raise invalid("is required.", call.at("function"))
         yield ToolCall(
-            call.string("id") or "", function.required_string("name"), values.arguments_of(function.raw("arguments"))
+            call.string("id") or "", function.required_string("name"), values.arguments_of(function.value("arguments"))
         )
 
 
 def _effort(body: Fields, notes: list[Note]) -> Effort | None:
     value = body.string("reasoning_effort")
-    if value is None and isinstance(body.raw("reasoning"), dict):
+    if value is None and isinstance(body.value("reasoning"), dict):
         reasoning = body.object("reasoning")
         value = reasoning.string("effort") if reasoning else None
     return openai.effort(value, "reasoning_effort", notes)

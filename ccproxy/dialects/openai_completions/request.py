@@ -47,7 +47,7 @@ def _refuse_unanswerable(body: Fields) -> None:
         if (body.integer(name, least=1) or 1) > 1:
             raise invalid("The upstream gives one choice per request; only 1 is possible.", name)
     # 0 asks for the probability of each token that was chosen; false, the word of Chat Completions, asks for nothing.
-    if body.has("logprobs") and body.raw("logprobs") is not False:
+    if body.has("logprobs") and body.value("logprobs") is not False:
         raise invalid("The upstream gives no log probabilities.", "logprobs")
     if body.boolean("echo"):
         raise invalid("The prompt is not given back.", "echo")

@@ -40,7 +40,7 @@ def output(item: Fields) -> tuple[Text | Image, ...]:
         return (text,)
     if item.elements("output") is not None:
         return tuple(content(item, "output"))
-    return (Text(values.arguments_of(item.raw("output"))),)
+    return (Text(values.arguments_of(item.value("output"))),)
 
 
 def _part(part: Fields) -> Text | Image:
@@ -62,7 +62,7 @@ def _image(part: Fields) -> Image:
     if part.has("file_id") and not part.has("image_url"):
         raise invalid("Files are not kept here; send the image itself, as a data URL in image_url.", part.at("file_id"))
     place = part.at("image_url")
-    if isinstance(url := part.raw("image_url"), dict):
+    if isinstance(url := part.value("image_url"), dict):
         url = Fields(url, place).required_string("url")
     elif not part.string("image_url"):
         raise invalid("is required.", place)

@@ -30,7 +30,7 @@ class ResponsesDialogue:
         fields = body(message)
         match fields.required_string("type"):
             case "response.create":
-                return Call(fields.without(*_OWN, stream=True), silent=fields.boolean("generate") is False)
+                return Call(fields.changed(*_OWN, stream=True), silent=fields.boolean("generate") is False)
             case "response.processed":
                 return None
             case other:

@@ -87,7 +87,7 @@ def kind_of(item: Fields) -> object:
 def kept(body: Fields) -> Sequence[Mapping[str, object]]:
     """The input as it is kept: each item with a type and an id of its own, made from its position if need be; a trigger is spent."""
     seen: set[object] = set()
-    everything = ((item.but(), kind_of(item)) for item in _elements(body) if item is not None)
+    everything = ((item.decoded(), kind_of(item)) for item in _elements(body) if item is not None)
     return tuple(_kept(item, kind, index, seen) for index, (item, kind) in enumerate(everything) if kind != TRIGGER)
 
 

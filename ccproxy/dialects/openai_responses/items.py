@@ -65,7 +65,7 @@ def _joined(said: Iterable[_Said]) -> Iterator[Message]:
 
 def _instructions(body: Fields) -> Iterator[Message]:
     """What stands before the conversation: a text, or messages, of which the text counts."""
-    if isinstance(given := body.raw("instructions"), list):
+    if isinstance(given := body.value("instructions"), list):
         said = (part for message in body.objects("instructions") for part in content(message, "content"))
         texts = tuple(part for part in said if isinstance(part, Text))
     else:
@@ -114,7 +114,7 @@ def _reasoning(item: Fields) -> Reasoning | None:
 
 
 def _texts(item: Fields, name: str, separator: str) -> str:
-    texts = (part.get("text") for part in values.objects_in(item.raw(name)))
+    texts = (part.get("text") for part in values.objects_in(item.value(name)))
     return separator.join(text for text in texts if isinstance(text, str))
 
 
@@ -126,7 +126,7 @@ def _call(item: Fields, kind: CallKind, names: Names) -> ToolCall:
         return ToolCall(call_id, names.of(CallForm(kind.value.removesuffix("_call"), kind)), dumps(told).decode())
     name = names.of(CallForm(item.required_string("name"), kind, item.string("namespace")))
     if kind is CallKind.CUSTOM:
-        arguments = dumps({"input": values.arguments_of(item.raw("input"))}).decode()
+        arguments = dumps({"input": values.arguments_of(item.value("input"))}).decode()
     else:
-        arguments = values.arguments_of(item.raw("arguments"))
+        arguments = values.arguments_of(item.value("arguments"))
     return ToolCall(call_id, name, arguments)

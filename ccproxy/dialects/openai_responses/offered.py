@@ -147,7 +147,7 @@ def choice(
     Raises:
         ProxyError: `ccproxy.errors.Kind.INVALID_REQUEST`, with the field that is wrong.
     """
-    rule = body.object("tool_choice") if isinstance(body.raw("tool_choice"), dict) else None
+    rule = body.object("tool_choice") if isinstance(body.value("tool_choice"), dict) else None
     if rule is None or rule.string("type") in _WORDS:
         return offer, tools.choice(body, notes)
     names, known = Names(forms), {tool.name for tool in offer}

@@ -59,7 +59,7 @@ def completed(body: Fields, found: Mapping[str, bytes]) -> Fields:
     own = [_resolved(item, f"input[{index}]", found) for index, item in enumerate(listed(body))]
     if previous:
         _check_results(objects_in([*recalled, *own]))
-    return Completed(body.but(input=[*recalled, *own]), recalled=len(recalled))
+    return Completed(body.decoded(input=[*recalled, *own]), recalled=len(recalled))
 
 
 def not_found(previous: str) -> ProxyError:

@@ -157,7 +157,7 @@ def _messages(messages: Iterable[Message], place: str) -> list[dict[str, object]
 def _part(part: Part, called: dict[str, str], place: str) -> dict[str, object]:
     match part:
         case Text():
-            return {"type": "text", "text": part.json}
+            return {"type": "text", "text": part.source}
         case Reasoning(text):
             return {"type": "reasoning", "text": text}
         case Image(media_type, data):
@@ -165,7 +165,7 @@ def _part(part: Part, called: dict[str, str], place: str) -> dict[str, object]:
         case ToolCall(call_id, name, arguments):
             return {"type": "tool-call", "toolCallId": call_id, "toolName": name, "input": loads(arguments)}
         case ToolResult(call_id, content, is_error):
-            (value,) = (said.json for said in content if isinstance(said, Text))
+            (value,) = (said.source for said in content if isinstance(said, Text))
             output = {"type": "error-text" if is_error else "text", "value": value}
             return {"type": "tool-result", "toolCallId": call_id, "toolName": called[call_id], "output": output}
 

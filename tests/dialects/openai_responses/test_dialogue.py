@@ -19,7 +19,7 @@ class CallTests(SynchronousTestCase):
         """The request of a message, and whether it is to be answered without content."""
         call = ResponsesDialogue().call(json.dumps({**CREATE, **fields}).encode())
         assert call is not None
-        return call.body.but(), call.silent
+        return call.body.decoded(), call.silent
 
     def refused(self, message: bytes) -> ProxyError:
         """Why a message is none."""

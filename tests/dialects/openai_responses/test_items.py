@@ -300,6 +300,6 @@ class DroppedTests(RequestCase):
         before = dumps(body)
 
         asked(**body)
-        Fields(body, "").but(input=[])
+        Fields(body, "").decoded(input=[])
 
         self.assertEqual(dumps(body), before)

@@ -40,7 +40,7 @@ class PromptTests(SocketTestCase):
         self.assertTrue(sent[0].endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n"))
 
     async def test_request_at_once(self) -> None:
-        """A request has left for the upstream as soon as it is written, whatever else is done in that read."""
+        """Without TLS a request has left for the upstream as soon as it is written, whatever else is done in that read."""
         server = socket.create_server(("127.0.0.1", 0))
         self.addCleanup(server.close)
         connection = Connection(self.clock, lambda idle: None, lambda lost: None)
