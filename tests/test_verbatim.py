@@ -29,10 +29,13 @@ from tests.fuzz.test_requests import COUNT, SEED
 texts = st.text(
     st.characters(exclude_categories=["Cs"]) | st.sampled_from('"\\/\n\t\r\x00\x1f \x85\xa0\u2003\u2028😀é')
 )
+names = st.text(st.sampled_from('ab"\\\n é😀'), max_size=3)
 values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**64) | st.floats(allow_nan=False, allow_infinity=False) | texts,
-    lambda inner: st.lists(inner) | st.dictionaries(texts, inner),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3),
+    max_leaves=6,
 )
+objects = st.dictionaries(names, values, min_size=1, max_size=3)
 ODD = "caf\\u00e9 \\ud83d\\ude00 \\u003c\\/b\\u003e"
 """A text in JSON as no encoder of ours would write it."""
 
@@ -85,7 +88,7 @@ class OutlineTests(SynchronousTestCase):
         self.assertGreater(compared, COUNT / 2)
         self.assertGreater(taken, COUNT / 8)
 
-    @given(st.dictionaries(texts, values), st.lists(values | st.dictionaries(texts, values, min_size=1)), st.booleans())
+    @given(st.dictionaries(names, values, max_size=3), st.lists(values | objects, max_size=4), st.booleans())
     @example({}, [{"b": [{"c": -(2**63)}], "d": [{"e": 1e300}]}, None, []], True)
     def test_same_values(self, value: dict[str, Any], array: list[Any], ascii_only: bool) -> None:
         """Every field has the value that it has in a body that is decoded at once, and every array the same objects."""
