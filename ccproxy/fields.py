@@ -105,7 +105,7 @@ class Fields:
     def value(self, name: str) -> Any:  # noqa: ANN401 - whatever the client sent
         """The field, decoded, of whatever type; or None."""
         self._read.add(name)
-        return self.peek(name) if name in self._value else None
+        return self.peek(name)
 
     def peek(self, name: str) -> Any:  # noqa: ANN401 - whatever the client sent
         """The field, decoded, of whatever type, or None; it does not count as asked for."""
@@ -258,13 +258,10 @@ class Fields:
 
     def _typed(self, name: str, wanted: type[_T]) -> _T | None:
         self._read.add(name)
-        value = self._value.get(name)
-        if value is None or type(value) is wanted:  # JSON makes no others
-            return value
-        value = self.peek(name)
-        if value is None or type(value) is wanted:
-            return value
-        raise invalid(f"has to be {_TYPE_NAMES[wanted]}.", self.at(name))
+        value: _T | None = self.peek(name)
+        if value is not None and type(value) is not wanted:  # JSON makes no others
+            raise invalid(f"has to be {_TYPE_NAMES[wanted]}.", self.at(name))
+        return value
 
     def _number(self, name: str) -> float | None:
         value = self.value(name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 from ccproxy.fields import Fields, invalid
 from ccproxy.framing import dumps
@@ -42,11 +41,6 @@ def arguments_of(value: object) -> str:
     if value is None:
         return ""
     return value if isinstance(value, str) else dumps(value).decode()
-
-
-def objects_in(value: object) -> list[dict[str, Any]]:
-    """The objects of an array, if it is one: for a first look at what was read, which refuses nothing."""
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def image_from_data_url(url: str, place: str) -> Image:

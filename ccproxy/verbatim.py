@@ -21,7 +21,6 @@ Verbatim: TypeAlias = msgspec.Raw
 _Item: TypeAlias = bool | int | float | str | dict[str, msgspec.Raw] | list[Any] | None
 _object = msgspec.json.Decoder(dict[str, bool | int | float | str | dict[str, Any] | list[_Item] | None]).decode
 _UTF8 = codecs.getincrementaldecoder("utf-8")
-_decode = msgspec.json.Decoder().decode
 _array = msgspec.json.Decoder(list[_Item]).decode
 _SHORT = 4096  # bytes below which it is faster to decode all
 _LONG = 1024  # bytes for each field, on average
@@ -122,7 +121,7 @@ def text(string: str | Verbatim) -> str:
     """Decode a string, unless it is."""
     if isinstance(string, str):
         return string
-    read: str = _decode(string)
+    read: str = loads(string)
     return read
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ccproxy.fields import Fields
 from ccproxy.prompt import Image
-from ccproxy.values import arguments_of, image_from_data_url, model_of, objects_in
+from ccproxy.values import arguments_of, image_from_data_url, model_of
 from tests.test_fields import FieldsTestCase
 
 
@@ -24,12 +24,6 @@ class ValueTests(FieldsTestCase):
         self.assertEqual(
             [arguments_of(value) for value in ('{"a": 1}', {"a": [1, "é"]}, None)], ['{"a": 1}', '{"a":[1,"é"]}', ""]
         )
-
-    def test_objects_in(self) -> None:
-        """Of an array its objects are found; of anything else there are none."""
-        self.assertEqual(objects_in([1, {"a": 1}, None, [], {}]), [{"a": 1}, {}])
-        others: tuple[object, ...] = (None, "a", {"a": {}}, 5)
-        self.assertEqual([objects_in(value) for value in others], [[]] * 4)
 
     def test_image(self) -> None:
         """A data URL holds an image's type, in lower case, and its data; parameters of the type are left out."""

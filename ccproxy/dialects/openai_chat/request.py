@@ -101,9 +101,8 @@ def _refuse_unanswerable(body: Fields) -> None:
 
 
 def _messages(body: Fields) -> tuple[Message, ...]:
-    if not body.elements("messages") and not body.array(
-        "messages"
-    ):  # the first decodes nothing, the second refuses other types
+    # `elements` decodes nothing; where it finds no array, `array` refuses any other type.
+    if not body.elements("messages") and not body.array("messages"):
         raise invalid("has to hold at least one message.", "messages")
     system = (Message(Role.SYSTEM, _content(body, "system")),) if body.has("system") else ()
     return (*system, *(_plain(message) or _message(message) for message in body.objects("messages")))

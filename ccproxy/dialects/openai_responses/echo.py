@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ccproxy import values
+from ccproxy.dialects.openai_responses.inputs import objects_in
 from ccproxy.fields import Fields
 
 _TEXT = {"type": "text"}
@@ -21,7 +21,7 @@ def echo(body: Fields) -> Mapping[str, object]:
     user = body.peek("user")
     return {
         "instructions": _either(body.peek("instructions"), None, str, list),
-        "tools": [_tool(tool) for tool in values.objects_in(body.peek("tools"))],
+        "tools": [_tool(tool) for tool in objects_in(body.peek("tools"))],
         "tool_choice": _choice(body.peek("tool_choice")),
         "truncation": _either(body.peek("truncation"), "disabled", str),
         "parallel_tool_calls": _either(body.peek("parallel_tool_calls"), True, bool),
@@ -100,5 +100,5 @@ def _choice(rule: object) -> object:
         return _WORDS[kind]
     if kind == "allowed_tools":
         allowed = rule["allowed_tools"] if isinstance(rule.get("allowed_tools"), dict) else rule
-        return {"type": kind, "mode": allowed.get("mode") or "auto", "tools": values.objects_in(allowed.get("tools"))}
+        return {"type": kind, "mode": allowed.get("mode") or "auto", "tools": objects_in(allowed.get("tools"))}
     return rule

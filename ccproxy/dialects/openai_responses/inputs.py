@@ -75,6 +75,11 @@ def _elements(body: Fields) -> Sequence[Fields | None]:
     return [Fields(item, body.at_index("input", index)) for index, item in enumerate(listed(body))]
 
 
+def objects_in(value: object) -> list[dict[str, Any]]:
+    """The objects of an array, if it is one: for a first look at what was read, which refuses nothing."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
 def kind_of(item: Fields) -> object:
     """The type of an item; a message need not say it, nor need a reference."""
     if (kind := item.peek("type")) is not None:

@@ -13,7 +13,7 @@ from typing import TypeAlias
 from ccproxy import values
 from ccproxy.dialects.openai_responses.asked import CallForm, CallKind
 from ccproxy.dialects.openai_responses.content import content, output
-from ccproxy.dialects.openai_responses.inputs import TRIGGER, items, kind_of
+from ccproxy.dialects.openai_responses.inputs import TRIGGER, items, kind_of, objects_in
 from ccproxy.dialects.openai_responses.offered import Names
 from ccproxy.errors import Kind, ProxyError
 from ccproxy.fields import Fields, invalid
@@ -114,7 +114,7 @@ def _reasoning(item: Fields) -> Reasoning | None:
 
 
 def _texts(item: Fields, name: str, separator: str) -> str:
-    texts = (part.get("text") for part in values.objects_in(item.value(name)))
+    texts = (part.get("text") for part in objects_in(item.value(name)))
     return separator.join(text for text in texts if isinstance(text, str))
 
 

@@ -11,12 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, TypeGuard
 
-from ccproxy.dialects.openai_responses.inputs import Completed, kind_of, listed
+from ccproxy.dialects.openai_responses.inputs import Completed, kind_of, listed, objects_in
 from ccproxy.dialects.openai_responses.items import missing
 from ccproxy.errors import Kind, ProxyError
 from ccproxy.fields import Fields, invalid
 from ccproxy.framing import MalformedJSONError, loads
-from ccproxy.values import objects_in
 
 _MOST = 10_000  # references in one request
 _MOST_BYTES = 32 * 1024 * 1024  # of the items that they stand for
